@@ -1,6 +1,7 @@
 """Label images with Cityscapes ids, as GTA5 and Cityscapes ship them, turned into train ids."""
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -99,13 +100,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def png_bytes(image: Image.Image) -> bytes:
-    """Encode an image as PNG."""
-    buffer = BytesIO()
-    image.save(buffer, 'PNG')
-    return buffer.getvalue()
-
-
 def _check_size(shape: tuple[int, ...], image_path: Path) -> None:
     try:
         with Image.open(image_path) as image:
@@ -138,7 +132,9 @@ def convert_label(label: Label, max_id: int) -> str | None:
         ids = read_label_ids(label.source, max_id)
         _check_size(ids.shape, label.image)
         label.output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(label.output, png_bytes(Image.fromarray(to_train_ids(ids))))
+        png = BytesIO()
+        Image.fromarray(to_train_ids(ids)).save(png, 'PNG')
+        write_atomically(label.output, png.getvalue())
     except ValueError as error:
         label.output.unlink(missing_ok=True)
         return str(error)
@@ -148,13 +144,18 @@ def convert_label(label: Label, max_id: int) -> str | None:
 
 
 def _in_parallel(task: Callable, items: Sequence, nproc: int) -> Iterator:
-    """Yield ``task(item)`` in order, from ``nproc`` processes (from this one if 1)."""
+    """Give ``task(item)`` in order, from ``nproc`` processes (from this one if 1)."""
     if nproc <= 1:
-        yield from map(task, items)
-        return
-    pool = ProcessPoolExecutor(nproc)
+        return map(task, items)
+    # Ctrl-C is for this process alone, which then stops the others.
+    pool = ProcessPoolExecutor(nproc, None, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    # Forked here, before the progress bar starts its thread.
+    return _drain(pool, pool.map(task, items, chunksize=8))
+
+
+def _drain(pool: ProcessPoolExecutor, results: Iterator) -> Iterator:
     try:
-        yield from pool.map(task, items, chunksize=8)
+        yield from results
     except BrokenProcessPool:
         raise UserError(
             'a converting process was killed, most likely for lack of memory: '

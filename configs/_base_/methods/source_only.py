@@ -1,0 +1,1 @@
+objectives = dict(seg=dict(type='SourceSupervision'))

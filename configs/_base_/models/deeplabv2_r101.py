@@ -1,0 +1,38 @@
+# DeepLabV2 as AdaptSegNet trains it: Caffe-style ResNet-101 with a ceiling-mode stem pool,
+# batch-norm statistics that move while gamma and beta are frozen, two classifiers.
+model = dict(
+    type='EncoderDecoder',
+    backbone=dict(
+        type='CeilPoolResNet',
+        depth=101,
+        style='caffe',
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        contract_dilation=False,
+        norm_cfg=dict(type='BN', requires_grad=False),
+        norm_eval=False,
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet101_caffe'),
+    ),
+    decode_head=dict(
+        type='ASPPV2Head',
+        in_channels=2048,
+        in_index=3,
+        dilations=(6, 12),
+        num_classes=19,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0),
+    ),
+    auxiliary_head=dict(
+        type='ASPPV2Head',
+        in_channels=1024,
+        in_index=2,
+        dilations=(6, 12),
+        num_classes=19,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

@@ -1,0 +1,106 @@
+"""Is the data there? Asked before anything expensive is built."""
+
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmseg_da.errors import UserError
+from mmseg_da.registry import DATASETS
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_CONVERTERS = dict(GTADataset='gta', CityscapesDataset='cityscapes')
+
+
+def check_data(cfg: Mapping[str, Any]) -> None:
+    """Look for every folder that a config's loaders read, and for one label in each.
+
+    Args:
+        cfg: A training or test config.
+
+    Raises:
+        UserError: A folder, a list file or a label is missing; names it and how to get it.
+    """
+    for loader in LOADERS:
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        for leaf, labelled in _leaves(dataset, labelled=True):
+            _check_dataset(leaf, labelled)
+
+
+def _leaves(cfg: Any, labelled: bool) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Every dataset config that names a folder, and whether its labels are read."""
+    if isinstance(cfg, Mapping):
+        if 'data_root' in cfg or 'data_prefix' in cfg:
+            yield cfg, labelled
+            return
+        for key, value in cfg.items():
+            yield from _leaves(value, labelled and key != 'target')
+    elif isinstance(cfg, list | tuple):
+        for value in cfg:
+            yield from _leaves(value, labelled)
+
+
+def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
+    root, prefixes = cfg.get('data_root') or '', cfg.get('data_prefix') or {}
+    if cfg.get('backend_args') or '://' in root:
+        return  # not on this disk
+    images = Path(root, prefixes.get('img_path') or '')
+    folders = [images]
+    if labelled and 'seg_map_path' in prefixes:
+        folders.append(Path(root, prefixes['seg_map_path']))
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f'{folder}: no such folder. {_how_to_get(cfg, folder)}')
+    if cfg.get('ann_file') and not Path(root, cfg['ann_file']).is_file():
+        raise UserError(f'{Path(root, cfg["ann_file"])}: no such list of images.')
+    _check_files(cfg, images, folders[-1] if labelled else None)
+
+
+def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> None:
+    suffix = _argument(cfg, 'img_suffix') or ''
+    first = _first_file(images, suffix)
+    if first is None:
+        raise UserError(
+            f'{images}: no image that ends in {suffix!r}. {_how_to_get(cfg, images)} If the images '
+            'have another ending, set img_suffix.'
+        )
+    seg_suffix = _argument(cfg, 'seg_map_suffix')
+    if labels is None or not seg_suffix or cfg.get('ann_file'):
+        return
+    name = str(first.relative_to(images))
+    label = labels / (name[: len(name) - len(suffix)] + seg_suffix)
+    if not label.is_file():
+        raise UserError(f'{label}: no such label. {_how_to_get(cfg, label)}')
+
+
+def _argument(cfg: Mapping[str, Any], name: str) -> Any:
+    """What the config says, else the default of its dataset class."""
+    if name in cfg:
+        return cfg[name]
+    kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
+    parameter = inspect.signature(kind).parameters.get(name) if kind else None
+    return None if parameter is None else parameter.default
+
+
+def _first_file(folder: Path, suffix: str) -> Path | None:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(suffix):
+                return Path(parent, name)
+    return None
+
+
+def _how_to_get(cfg: Mapping[str, Any], missing: Path) -> str:
+    if 'toy' in missing.parts:
+        return 'Run `make toy` (python tools/make_toy_domains.py) to write the toy domains.'
+    converter = _CONVERTERS.get(str(cfg.get('type')))
+    if converter and missing.suffix:
+        root = cfg.get('data_root')
+        return f'Run `python tools/dataset_converters/{converter}.py {root}` to make the labels.'
+    return (
+        'docs/data.md says how to get each data set and how it is laid out; the environment '
+        'variable MMSEG_DA_DATA names the folder that holds them all (now: '
+        f'{os.environ.get("MMSEG_DA_DATA", "data")}).'
+    )

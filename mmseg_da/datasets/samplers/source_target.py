@@ -1,0 +1,73 @@
+"""Which pair of images, and which random augmentation, each step of training sees."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from mmseg_da.registry import DATA_SAMPLERS
+
+
+class Draw(NamedTuple):
+    """One sample of a :class:`~mmseg_da.datasets.SourceTargetDataset`.
+
+    Attributes:
+        source: Index of the source image.
+        target: Index of the target image.
+        seed: Of every random augmentation in the two, 0 to 2^32 - 1.
+    """
+
+    source: int
+    target: int
+    seed: int
+
+
+@DATA_SAMPLERS.register_module()
+class SourceTargetSampler(Sampler[Draw]):
+    """An endless stream of draws that is a pure function of the seed and the position.
+
+    Each domain is visited in random order, every image once before any returns, independently of
+    the other domain. Ranks take turns, so that n ranks together see what one process with n times
+    the batch size sees. Neither workers nor the time of starting have any influence.
+
+    Args:
+        dataset: A ``SourceTargetDataset``.
+        seed: Of the stream; drawn at random, the same on all ranks, if ``None``.
+        shuffle: Whether to visit in random order.
+    """
+
+    def __init__(self, dataset, seed: int | None = None, shuffle: bool = True) -> None:
+        self.sizes = (len(dataset.source), len(dataset.target))
+        self.seed = sync_random_seed() if seed is None else seed
+        self.shuffle = shuffle
+        self.rank, self.world_size = get_dist_info()
+
+    def __iter__(self) -> Iterator[Draw]:
+        position = self.rank
+        while True:
+            yield self.draw(position)
+            position += self.world_size
+
+    def __len__(self) -> int:
+        """Source images: what mmengine calls an epoch."""
+        return self.sizes[0]
+
+    def draw(self, position: int) -> Draw:
+        """The draw at a position of the joint stream of all ranks."""
+        source, target = (self._index(domain, position) for domain in (0, 1))
+        state = np.random.SeedSequence([self.seed, position]).generate_state(1)
+        return Draw(source, target, int(state[0]))
+
+    def _index(self, domain: int, position: int) -> int:
+        epoch, offset = divmod(position, self.sizes[domain])
+        if not self.shuffle:
+            return offset
+        return int(_order(self.seed, domain, epoch, self.sizes[domain])[offset])
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, domain: int, epoch: int, size: int) -> np.ndarray:
+    return np.random.default_rng([seed, domain, epoch]).permutation(size)

@@ -1,0 +1,199 @@
+"""A labelled source and an unlabelled target as one dataset."""
+
+import bisect
+import copy
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from mmcv.transforms import LoadAnnotations
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmseg.structures import SegDataSample
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mmseg_da.datasets.samplers import Draw
+from mmseg_da.errors import UserError
+from mmseg_da.registry import DATASETS
+
+IGNORE = 255
+
+
+@DATASETS.register_module()
+class SourceTargetDataset(Dataset):
+    """Pairs of a labelled source image and an unlabelled target image.
+
+    Each domain is any mmseg dataset, or several, with its own pipeline, sizes and suffixes. An
+    item is ``{'source': {'inputs', 'data_samples'}, 'target': {...}}`` as mmseg's
+    ``PackSegInputs`` gives them: pixels uint8 (3, H, W) and a data sample, which holds
+    ``gt_sem_seg`` for the source alone. Target labels are never read.
+
+    Args:
+        source: Config of the source dataset, or a list of them.
+        target: Config of the target dataset, or a list of them. Its pipelines must not load
+            annotations.
+        class_mapping: Where the class lists differ: target class by source class, ``None`` for
+            one to ignore. Classes of the same name need no entry.
+
+    Raises:
+        UserError: The class lists differ and the mapping does not bridge them, a dataset is
+            empty, the target pipeline loads annotations; while loading, a label that is no class.
+    """
+
+    def __init__(
+        self,
+        source: dict | Sequence[dict],
+        target: dict | Sequence[dict],
+        class_mapping: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self.source, self.target = _build('source', source), _build('target', target)
+        for part in _leaves(self.target):
+            _refuse_annotations(part)
+            _same_classes(self.target, part)
+        self._metainfo = copy.deepcopy(self.target.metainfo)
+        classes = self._metainfo['classes']
+        self._tables = [
+            LabelTable(part.metainfo['classes'], classes, class_mapping or {})
+            for part in _leaves(self.source)
+        ]
+
+    @property
+    def metainfo(self) -> dict:
+        """The target's metainfo: its classes are what the segmentor predicts."""
+        return copy.deepcopy(self._metainfo)
+
+    def __len__(self) -> int:
+        """Number of source images."""
+        return len(self.source)
+
+    def __getitem__(self, index: Draw | int) -> dict[str, dict]:
+        """One pair; a :class:`Draw` also fixes every random augmentation in it."""
+        if isinstance(index, Draw):
+            with seeded(index.seed):
+                return self._pair(index.source, index.target)
+        return self._pair(index, index % len(self.target))
+
+    def _pair(self, source_index: int, target_index: int) -> dict[str, dict]:
+        source, target = self.source[source_index], self.target[target_index]
+        part = 0
+        if isinstance(self.source, ConcatDataset):
+            part = bisect.bisect_right(self.source.cumulative_sizes, source_index)
+        self._tables[part].relabel(source['data_samples'])
+        return dict(source=source, target=target)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed Python, NumPy and torch for one sample, then give back the states they had."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDataset:
+    if isinstance(cfg, Mapping):
+        dataset = DATASETS.build(cfg)
+    else:
+        # Classes are compared by us, and each source may need a mapping of its own.
+        dataset = ConcatDataset([DATASETS.build(each) for each in cfg], ignore_keys=_meta_keys(cfg))
+    if len(dataset) == 0:
+        roots = [part.data_prefix.get('img_path') for part in _leaves(dataset)]
+        raise UserError(f'{domain} dataset: no image found in {roots}; check the path and suffix')
+    return dataset
+
+
+def _meta_keys(cfg: Sequence[dict]) -> list[str]:
+    return ['classes', 'palette', 'label_map', 'reduce_zero_label'] if len(cfg) > 1 else []
+
+
+def _leaves(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
+    return list(dataset.datasets) if isinstance(dataset, ConcatDataset) else [dataset]
+
+
+def _refuse_annotations(dataset: BaseDataset) -> None:
+    loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadAnnotations)]
+    if loaders:
+        raise UserError(
+            f'target dataset: its pipeline has {type(loaders[0]).__name__}, but target labels are '
+            'never read in training; remove it from the target pipeline'
+        )
+
+
+def _same_classes(dataset: BaseDataset | ConcatDataset, part: BaseDataset) -> None:
+    classes, others = dataset.metainfo['classes'], part.metainfo['classes']
+    if list(classes) != list(others):
+        raise UserError(
+            f'the target datasets differ in their classes:\n{list(classes)}\n{list(others)}\n'
+            'Give them the same metainfo=dict(classes=...).'
+        )
+
+
+class LabelTable:
+    """From the labels of one source dataset to the target's.
+
+    Args:
+        source: Classes of the source, by label.
+        target: Classes of the target, by label.
+        mapping: Target class by source class, ``None`` to ignore.
+
+    Raises:
+        UserError: The lists differ and the mapping leaves a class without a partner.
+    """
+
+    def __init__(
+        self, source: Sequence[str], target: Sequence[str], mapping: Mapping[str, str | None]
+    ) -> None:
+        self.num_classes = len(source)
+        self.table: Tensor | None = None
+        if list(source) == list(target):
+            return
+        _check_mapping(source, target, mapping)
+        self.table = torch.full((256,), IGNORE, dtype=torch.uint8)
+        for label, name in enumerate(source):
+            partner = mapping.get(name, name)
+            if partner is not None:
+                self.table[label] = list(target).index(partner)
+
+    def relabel(self, sample: SegDataSample) -> None:
+        """Replace the sample's labels in place.
+
+        Raises:
+            UserError: A label is neither a class of the source nor 255; names the file.
+        """
+        labels = sample.gt_sem_seg.data
+        wrong = (labels >= self.num_classes) & (labels != IGNORE)
+        if wrong.any():
+            raise UserError(
+                f'{sample.seg_map_path}: label {int(labels[wrong][0])} is none of the '
+                f'{self.num_classes} classes (0 to {self.num_classes - 1}) and not {IGNORE}; '
+                'convert the labels, or name all classes in metainfo'
+            )
+        if self.table is not None:
+            sample.gt_sem_seg.data = self.table[labels.long()].to(labels.dtype)
+
+
+def _check_mapping(
+    source: Sequence[str], target: Sequence[str], mapping: Mapping[str, str | None]
+) -> None:
+    lists = f'source: {list(source)}\ntarget: {list(target)}'
+    if not mapping:
+        raise UserError(
+            f'the classes of the two domains differ.\n{lists}\nGive both datasets '
+            'metainfo=dict(classes=...), or SourceTargetDataset a class_mapping.'
+        )
+    unknown = [name for name in mapping.values() if name is not None and name not in target]
+    missing = [name for name in source if name not in mapping and name not in target]
+    if unknown or missing:
+        raise UserError(
+            f'class_mapping: {missing} have no entry and no class of that name, {unknown} are no '
+            f'target classes.\n{lists}\nMap a class to None to ignore it.'
+        )

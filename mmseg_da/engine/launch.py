@@ -1,0 +1,103 @@
+"""What the command line tools share: reading a config and building its runner."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from mmseg_da.errors import UserError
+from mmseg_da.registry import MODELS, RUNNERS
+
+# What a registry puts in front of an error of a class that it builds.
+_BUILDER_PREFIX = re.compile(r'^"?(?:class `[^`]*` in [^:]*: )+')
+
+
+def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None) -> Config:
+    """Read a config as mmseg's tools do.
+
+    The working directory is the argument, else the config's own, else ``./work_dirs/<stem>``.
+
+    Raises:
+        UserError: The file is missing or no valid config; names it.
+    """
+    if not Path(path).is_file():
+        raise UserError(f'{path}: no such config file')
+    try:
+        cfg = Config.fromfile(path)
+        if options:
+            cfg.merge_from_dict(options)
+    except UserError:
+        raise
+    except Exception as error:  # a config is Python: anything may come
+        raise UserError(f'{path}: not a valid config: {_short(error)}') from error
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(path).stem))
+    return cfg
+
+
+def enable_amp(cfg: Config) -> None:
+    """Switch every optimizer wrapper of a config to mixed precision with dynamic loss scaling.
+
+    Raises:
+        UserError: A wrapper is of a kind that has no mixed-precision form.
+    """
+    wrapper = cfg.optim_wrapper
+    own = [value for value in wrapper.values() if isinstance(value, dict) and 'type' in value]
+    for each in [wrapper, *[part for part in own if 'optimizer' in part]]:
+        kind = each.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise UserError(f'--amp: optim_wrapper of type {kind} has no mixed-precision form')
+        each.type = 'AmpOptimWrapper'
+        each.setdefault('loss_scale', 'dynamic')
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that the config names, mmengine's if it names none.
+
+    Raises:
+        UserError: The config names an unknown type or argument, or does not fit together.
+    """
+    with _config_errors(cfg):
+        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config alone, on the CPU, with its starting weights not loaded.
+
+    Raises:
+        UserError: As :func:`build_runner`.
+    """
+    with _config_errors(cfg):
+        init_default_scope(cfg.get('default_scope', 'mmseg'))
+        return MODELS.build(cfg.model)
+
+
+@contextmanager
+def _config_errors(cfg: Config) -> Iterator[None]:
+    """Tell what a registry raises as the config's mistake, without the trail of classes."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(_short(error)) from error
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OSError) as error:
+        raise UserError(f'{cfg.filename}: {_short(error)}') from error
+
+
+def set_local_rank(local_rank: int) -> None:
+    """Tell mmengine the rank that an old launcher passes as an argument."""
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+
+
+def _short(error: Exception) -> str:
+    """The message without the registry's trail of classes and files."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return _BUILDER_PREFIX.sub('', str(text)) or type(error).__name__

@@ -1,0 +1,105 @@
+"""One optimizer per part of a phased model."""
+
+import copy
+
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import nn
+
+from mmseg_da.errors import UserError
+from mmseg_da.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+class PartwiseOptimWrapper(OptimWrapperDict):
+    """The optimizer wrappers of a phased model's parts, by name."""
+
+    def initialize_count_status(
+        self, model: nn.Module, cur_iter: int, max_iters: int
+    ) -> None:
+        """Tell every wrapper the length of the run, so that a last partial group of accumulated
+        gradients is not lost. mmengine's dict tells none.
+        """
+        for wrapper in self.values():
+            wrapper.initialize_count_status(model, cur_iter, max_iters)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class PartwiseOptimWrapperConstructor:
+    """Builds one optimizer wrapper per part, checked against the model.
+
+    Example::
+
+        optim_wrapper = dict(
+            constructor='PartwiseOptimWrapperConstructor',
+            type='OptimWrapper',  # of every part: what --amp changes
+            segmentor=dict(
+                optimizer=dict(type='SGD', lr=2.5e-4),
+                paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+            ),
+            discriminators=dict(optimizer=dict(type='Adam', lr=1e-4)),
+        )
+
+    Args:
+        optim_wrapper_cfg: A dict per part, each with ``optimizer`` and optionally
+            ``paramwise_cfg``; everything beside them (``type``, ``accumulative_counts``,
+            ``clip_grad``, ``loss_scale``, ...) goes to every part that does not set it itself.
+        paramwise_cfg: Must be ``None``; give it per part.
+
+    Raises:
+        UserError: A part without optimizer, an optimizer without part, or a trainable parameter
+            that belongs to no part.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        if paramwise_cfg is not None:
+            raise UserError('optim_wrapper.paramwise_cfg: give it per part, inside the part')
+        self.parts = {
+            key: value
+            for key, value in optim_wrapper_cfg.items()
+            if isinstance(value, dict) and 'optimizer' in value
+        }
+        self.shared = {
+            key: value for key, value in optim_wrapper_cfg.items() if key not in self.parts
+        }
+
+    def __call__(self, model: nn.Module) -> PartwiseOptimWrapper:
+        """Build the wrappers of ``model``, wrapped for distribution or not."""
+        model = model.module if is_model_wrapper(model) else model
+        if not hasattr(model, 'parts'):
+            raise UserError(
+                f'optim_wrapper: {type(model).__name__} has no parts; use an ordinary optim_wrapper '
+                'without PartwiseOptimWrapperConstructor'
+            )
+        parts = model.parts()
+        self._check(parts, model)
+        return PartwiseOptimWrapper(
+            **{name: self._build(self.parts[name], part) for name, part in parts.items()}
+        )
+
+    def _check(self, parts: dict[str, nn.Module], model: nn.Module) -> None:
+        if set(parts) != set(self.parts):
+            raise UserError(
+                f'optim_wrapper configures {sorted(self.parts)}, but this model trains '
+                f'{sorted(parts)}: each part needs a dict of its name with `optimizer` in it'
+            )
+        covered = {id(p) for part in parts.values() for p in part.parameters()}
+        stray = [
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and id(parameter) not in covered
+        ]
+        if stray:
+            raise UserError(
+                f'no part covers {stray[0]} ({len(stray)} trainable parameters in all), so no '
+                'optimizer would train it: make it part of a discriminator, or freeze it'
+            )
+
+    def _build(self, cfg: dict, part: nn.Module) -> OptimWrapper:
+        cfg = {**copy.deepcopy(self.shared), **copy.deepcopy(dict(cfg))}
+        cfg.setdefault('type', 'OptimWrapper')
+        paramwise = cfg.pop('paramwise_cfg', None)
+        constructor = cfg.pop('constructor', 'DefaultOptimWrapperConstructor')
+        built = OPTIM_WRAPPER_CONSTRUCTORS.build(
+            dict(type=constructor, optim_wrapper_cfg=cfg, paramwise_cfg=paramwise)
+        )
+        return built(part)

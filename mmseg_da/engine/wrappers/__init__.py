@@ -1,0 +1,5 @@
+"""Distributed wrappers."""
+
+from mmseg_da.engine.wrappers.phased_ddp import PhasedDDP
+
+__all__ = ["PhasedDDP"]

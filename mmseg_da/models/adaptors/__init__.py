@@ -1,0 +1,5 @@
+"""Models that adapt a segmentor."""
+
+from mmseg_da.models.adaptors.domain_adaptor import DomainAdaptor
+
+__all__ = ['DomainAdaptor']

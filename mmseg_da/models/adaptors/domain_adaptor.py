@@ -1,0 +1,206 @@
+"""A segmentor and the objectives that adapt it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mmengine.model import BaseModule, ModuleDict
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from mmseg_da.errors import UserError
+from mmseg_da.models.objectives import Objective
+from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.registry import MODELS
+from mmseg_da.structures import Step, View, require_dense
+
+SEGMENTOR, DISCRIMINATORS = 'segmentor', 'discriminators'
+
+
+@MODELS.register_module()
+class DomainAdaptor(PhasedModel):
+    """Trains a segmentor on a labelled source and an unlabelled target domain.
+
+    The method is the named dict of objectives. Each iteration has a phase ``segmentor``, and a
+    phase ``discriminators`` if an objective has a rival; rivals learn from the outputs of before
+    the segmentor's update, as in the papers. Predicts exactly as the segmentor does.
+
+    Args:
+        segmentor: Config of any plain mmseg ``EncoderDecoder``. Its ``data_preprocessor`` is taken
+            over unless one is given here.
+        objectives: Configs by name, in order; ``None`` drops one that a base config had. The names
+            prefix what is logged, so they must not contain ``loss``.
+        backward: ``'stages'`` back-propagates objectives that share no view one after the other,
+            so that memory holds the largest, as the papers do; ``'summed'`` sums them first. The
+            gradients are the same.
+        data_preprocessor: Config of a ``DomainPreprocessor``.
+        init_cfg: As in mmengine.
+        pretrained: Must be ``None``; ``mmseg.apis.init_model`` sets it, as it does ``train_cfg``.
+        train_cfg: Must be ``None``.
+
+    Raises:
+        UserError: A name contains ``loss``, ``backward`` is unknown, there is no objective, or the
+            segmentor does not fit (see :func:`mmseg_da.structures.require_dense`).
+    """
+
+    def __init__(
+        self,
+        segmentor: dict,
+        objectives: dict[str, dict | None],
+        backward: str = 'stages',
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+        pretrained: None = None,
+        train_cfg: None = None,
+    ) -> None:
+        if pretrained is not None or train_cfg is not None:
+            raise UserError('set `pretrained` and `train_cfg` in model.segmentor, not in model')
+        segmentor = dict(segmentor)
+        own_preprocessor = segmentor.pop('data_preprocessor', None)
+        super().__init__(
+            data_preprocessor=data_preprocessor or _for_domains(own_preprocessor), init_cfg=init_cfg
+        )
+        if backward not in ('stages', 'summed'):
+            raise UserError(f"model.backward is {backward!r}, not 'stages' or 'summed'")
+        self.segmentor: EncoderDecoder = MODELS.build(segmentor)
+        require_dense(self.segmentor)
+        self.objectives = _build_objectives(objectives, self.segmentor)
+        self.backward_by_stages = backward == 'stages'
+        self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
+        self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
+
+    def parts(self) -> dict[str, nn.Module]:
+        parts = {SEGMENTOR: self.segmentor}
+        if self._rivals():
+            parts[DISCRIMINATORS] = nn.ModuleDict(self._rivals())
+        return parts
+
+    def phases(self) -> tuple[Phase, ...]:
+        views = {name: tuple(each.views) for name, each in self.objectives.items()}
+        groups = group_by_views(views) if self.backward_by_stages else [tuple(views)]
+        stages = tuple(
+            Stage(SEGMENTOR, tuple(dict.fromkeys(v for name in group for v in views[name])), group)
+            for group in groups
+        )
+        phases = [Phase(SEGMENTOR, SEGMENTOR, stages)]
+        if self._rivals():
+            stage = Stage(DISCRIMINATORS, (), tuple(self._rivals()))
+            phases.append(Phase(DISCRIMINATORS, DISCRIMINATORS, (stage,)))
+        return tuple(phases)
+
+    def begin_step(self, data: dict) -> Step:
+        source, target = (
+            View(self.segmentor, domain['inputs'], domain['data_samples'], self._keep_feats)
+            for domain in (data['source'], data['target'])
+        )
+        return Step(self.segmentor, source, target)
+
+    def stage_losses(self, step: Step, stage: Stage) -> dict[str, Tensor]:
+        with step.opened(stage.views):
+            return {
+                f'{name}.{key}': value
+                for name in stage.terms
+                for key, value in self._losses_of(name, step, stage.phase).items()
+            }
+
+    def end_stage(self, step: Step, stage: Stage) -> None:
+        step.settle(stage.views)
+
+    def forward_inference(
+        self, inputs: Tensor, data_samples: list | None, mode: str
+    ) -> Tensor | list:
+        return self.segmentor(inputs, data_samples, mode)
+
+    def _losses_of(self, name: str, step: Step, phase: str) -> dict[str, Tensor]:
+        objective = self.objectives[name]
+        if phase == DISCRIMINATORS:
+            return objective.discriminator_losses(step)
+        return objective.losses(step)
+
+    def _rivals(self) -> dict[str, nn.Module]:
+        return {
+            name: each.discriminator
+            for name, each in self.objectives.items()
+            if each.discriminator is not None
+        }
+
+    def _take_plain_segmentor(self, state_dict: dict, prefix: str, *_: Any) -> None:
+        """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
+        ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
+        if any(key.startswith(ours) for key in state_dict):
+            return
+        for key in [key for key in state_dict if key.startswith(tuple(prefix + i for i in inner))]:
+            state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
+
+    # What mmseg's tools read from a segmentor.
+    @property
+    def backbone(self) -> nn.Module:
+        """The segmentor's backbone."""
+        return self.segmentor.backbone
+
+    @property
+    def decode_head(self) -> nn.Module:
+        """The segmentor's decode head."""
+        return self.segmentor.decode_head
+
+    @property
+    def num_classes(self) -> int:
+        """The segmentor's number of classes."""
+        return self.segmentor.num_classes
+
+    @property
+    def out_channels(self) -> int:
+        """The segmentor's number of output channels."""
+        return self.segmentor.out_channels
+
+    @property
+    def align_corners(self) -> bool:
+        """The segmentor's way of resizing."""
+        return self.segmentor.align_corners
+
+
+def group_by_views(views: dict[str, Iterable[str]]) -> list[tuple[str, ...]]:
+    """Group objectives so that those which share a view, also through a third, are together.
+
+    Args:
+        views: The views of each objective, by name.
+
+    Returns:
+        Names per group. Groups, and names within one, keep the order of ``views``.
+    """
+    groups: list[tuple[set[str], list[str]]] = []
+    for name, needed in views.items():
+        merged: tuple[set[str], list[str]] = (set(needed), [])
+        apart = []
+        for group in groups:
+            if group[0] & merged[0]:
+                merged = (merged[0] | group[0], merged[1] + group[1])
+            else:
+                apart.append(group)
+        merged[1].append(name)
+        groups = [*apart, merged]
+    order = list(views)
+    named = [tuple(sorted(names, key=order.index)) for _, names in groups]
+    return sorted(named, key=lambda names: order.index(names[0]))
+
+
+def _build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -> ModuleDict:
+    chosen = {name: cfg for name, cfg in objectives.items() if cfg is not None}
+    if not chosen:
+        raise UserError('model.objectives is empty: at least SourceSupervision is needed')
+    for name in chosen:
+        if 'loss' in name:
+            raise UserError(
+                f'model.objectives.{name}: a name must not contain "loss", because mmengine sums '
+                'every logged value whose name does. Rename it.'
+            )
+    built: dict[str, Objective] = {name: MODELS.build(cfg) for name, cfg in chosen.items()}
+    for objective in built.values():
+        objective.attach(segmentor)
+    return ModuleDict(built)
+
+
+def _for_domains(plain: dict | None) -> dict | None:
+    """A plain segmentor's preprocessor config, for both domains."""
+    if plain is None or isinstance(plain, BaseModule):
+        return plain
+    return dict(plain, type='DomainPreprocessor')

@@ -1,0 +1,5 @@
+"""Backbones that mmseg lacks."""
+
+from mmseg_da.models.backbones.resnet import CeilPoolResNet
+
+__all__ = ['CeilPoolResNet']

@@ -1,0 +1,48 @@
+"""From the loader's lists of pixels to each domain's batch of images."""
+
+from typing import Any
+
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from torch import nn
+
+from mmseg_da.registry import MODELS
+
+DOMAINS = ('source', 'target')
+
+
+@MODELS.register_module()
+class DomainPreprocessor(SegDataPreProcessor):
+    """mmseg's preprocessor, once per domain in training.
+
+    Takes every argument of ``SegDataPreProcessor``. In training it reads a batch
+    ``{'source': {...}, 'target': {...}}`` of uint8 pixels (3, H, W), 0 to 255, in the channel
+    order of the loader, and returns the same structure with normalised images (N, 3, H, W). In
+    validation and testing it is the ordinary preprocessor.
+
+    Args:
+        source: Arguments that differ for source batches, such as ``dict(size=(720, 1280))``.
+        target: Arguments that differ for target batches.
+        **shared: Arguments of ``SegDataPreProcessor``.
+    """
+
+    def __init__(
+        self, source: dict | None = None, target: dict | None = None, **shared: Any
+    ) -> None:
+        super().__init__(**shared)
+        own = dict(source=source or {}, target=target or {})
+        self.domains = nn.ModuleDict(
+            {name: SegDataPreProcessor(**_merged(shared, own[name])) for name in DOMAINS}
+        )
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Move to the device, reorder channels, normalise and pad; per domain in training."""
+        if not training:
+            return super().forward(data, training=False)
+        return {name: self.domains[name](data[name], training=True) for name in DOMAINS}
+
+
+def _merged(shared: dict, own: dict) -> dict:
+    """The domain's arguments over the shared ones; ``size`` and ``size_divisor`` exclude each other."""
+    rival = dict(size='size_divisor', size_divisor='size')
+    dropped = {rival[key] for key in own if key in rival}
+    return {key: value for key, value in shared.items() if key not in dropped} | own

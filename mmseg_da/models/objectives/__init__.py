@@ -1,0 +1,7 @@
+"""The terms that methods are made of."""
+
+from mmseg_da.models.objectives.alignment import OutputAlignment
+from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.supervision import SourceSupervision
+
+__all__ = ['Objective', 'OutputAlignment', 'SourceSupervision']

@@ -1,0 +1,99 @@
+"""Make the target's outputs look like the source's, judged by a discriminator."""
+
+import torch.nn.functional as F
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
+
+from mmseg_da.errors import UserError
+from mmseg_da.functional import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
+from mmseg_da.models.objectives.base import Objective
+from mmseg_da.registry import MODELS
+from mmseg_da.structures import Dense, Step, View, heads_of
+
+_SCORES = dict(logits=lambda logits: logits, softmax=softmax_map, entropy=self_information_map)
+
+
+@MODELS.register_module()
+class OutputAlignment(Objective):
+    """Adversarial alignment of one head's output or of one feature level.
+
+    ``of='softmax'`` is AdaptSegNet (Tsai et al., 2018, sections 3.2 and 4), ``of='entropy'`` is
+    AdvEnt (Vu et al., 2019, section 3.2), ``of='features'`` the feature-space baseline of the
+    former. The segmentor's loss is ``loss_weight * l(D(target), source)``; the discriminator's is
+    ``(l(D(source), source) + l(D(target), target)) / 2`` on detached outputs, all taken before the
+    segmentor moves.
+
+    Args:
+        discriminator: Config of the rival; ``in_channels`` is filled in.
+        head: Which head's scores it sees: ``'decode'``, ``'aux'``, ``'aux_0'``, ...
+        of: What it sees: ``'softmax'``, ``'logits'``, ``'entropy'`` or ``'features'``.
+        level: Which feature level it sees, with ``of='features'``.
+        resize: ``'image'`` up-samples its input to the image, ``None`` leaves it. ``'auto'``
+            up-samples score maps alone: 2048 channels at image size would cost gigabytes.
+        kind: ``'vanilla'`` or ``'lsgan'``.
+        loss_weight: Weight of the segmentor's loss; the rival's is not weighted.
+    """
+
+    views = ('target',)
+
+    def __init__(
+        self,
+        discriminator: dict,
+        head: str = 'decode',
+        of: str = 'softmax',
+        level: int = -1,
+        resize: str | None = 'auto',
+        kind: str = 'vanilla',
+        loss_weight: float = 1e-3,
+    ) -> None:
+        super().__init__(loss_weight)
+        if of not in (*_SCORES, 'features'):
+            raise UserError(f'OutputAlignment: of={of!r} is none of {[*_SCORES, "features"]}')
+        if resize not in ('auto', 'image', None):
+            raise UserError(f"OutputAlignment: resize={resize!r} is neither 'image' nor None")
+        if kind not in ('vanilla', 'lsgan'):
+            raise UserError(f"OutputAlignment: kind={kind!r} is neither 'vanilla' nor 'lsgan'")
+        self.head, self.of, self.level, self.kind = head, of, level, kind
+        self.rival_sees_feats = of == 'features'
+        if resize == 'auto':
+            resize = None if of == 'features' else 'image'
+        self.resize = resize
+        self._discriminator_cfg = dict(discriminator)
+
+    def attach(self, segmentor: EncoderDecoder) -> None:
+        """Build the discriminator for this segmentor's number of classes or channels."""
+        heads = heads_of(segmentor)
+        if self.head not in heads:
+            raise UserError(
+                f'OutputAlignment: the segmentor has no head {self.head!r}, only {sorted(heads)}'
+            )
+        cfg = dict(self._discriminator_cfg)
+        if self.of != 'features':
+            cfg.setdefault('in_channels', heads[self.head].out_channels)
+        elif 'in_channels' not in cfg:
+            raise UserError(
+                'OutputAlignment: of="features" needs discriminator=dict(in_channels=...), the '
+                f'channels of feature level {self.level}'
+            )
+        self.discriminator = MODELS.build(cfg)
+        self.align_corners = heads[self.head].align_corners
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        verdict = self._verdict(step.target, step.target.dense)
+        return dict(loss_fool=self.loss_weight * domain_loss(verdict, SOURCE, self.kind))
+
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
+        source = self._verdict(step.source, step.source.detached)
+        target = self._verdict(step.target, step.target.detached)
+        return dict(
+            loss_source=0.5 * domain_loss(source, SOURCE, self.kind),
+            loss_target=0.5 * domain_loss(target, TARGET, self.kind),
+        )
+
+    def _verdict(self, view: View, dense: Dense) -> Tensor:
+        seen = dense.feats[self.level] if self.of == 'features' else dense.logits[self.head]
+        if self.resize == 'image':
+            seen = F.interpolate(
+                seen, view.images.shape[-2:], mode='bilinear', align_corners=self.align_corners
+            )
+        return self.discriminator(seen if self.of == 'features' else _SCORES[self.of](seen))

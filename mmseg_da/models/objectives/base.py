@@ -1,0 +1,46 @@
+"""One term of the criterion."""
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from mmseg_da.structures import Step
+
+
+class Objective(BaseModule):
+    """One term of the criterion: losses for the segmentor and, with a rival, for the rival too.
+
+    A method is a named dict of objectives. An objective knows no device, no rank and no optimizer;
+    whatever must survive a resume is a parameter or a buffer of it.
+
+    Args:
+        loss_weight: Weight of the segmentor's losses.
+
+    Attributes:
+        views: What it back-propagates through: any of ``'source'`` and ``'target'``. Objectives
+            that share a view are computed in one stage, with one backward; the default is right
+            for every objective, a shorter list saves memory.
+        rival_sees_feats: Its discriminator looks at features, not only at logits.
+        discriminator: The rival, trained by an optimizer of its own; ``None`` without one.
+    """
+
+    views: Sequence[str] = ('source', 'target')
+    rival_sees_feats: bool = False
+
+    def __init__(self, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.discriminator: nn.Module | None = None
+
+    def attach(self, segmentor: EncoderDecoder) -> None:
+        """Called once, when the segmentor is built: check names, build what depends on it."""
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """The segmentor's losses, weighted. Keys that contain ``loss`` are summed."""
+        raise NotImplementedError
+
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
+        """The rival's losses, on detached outputs only."""
+        raise NotImplementedError

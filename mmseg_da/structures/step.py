@@ -1,0 +1,111 @@
+"""What one training iteration knows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmseg_da.structures.dense import Dense, dense_forward
+
+
+class View:
+    """The images of one domain, and what the segmentor says about them.
+
+    The forward runs once, on first use. While the stage that declared this view lasts, ``dense``
+    carries the graph; when it ends, the graph is gone and only ``detached`` is left.
+
+    Args:
+        segmentor: The network that is adapted.
+        images: Normalised images (N, 3, H, W).
+        samples: One data sample per image; only source samples hold ``gt_sem_seg``.
+        keep_feats: Keep the detached features too, for rivals that look at them.
+    """
+
+    def __init__(
+        self,
+        segmentor: EncoderDecoder,
+        images: Tensor,
+        samples: list[SegDataSample],
+        keep_feats: bool = False,
+    ) -> None:
+        self.segmentor, self.images, self.samples = segmentor, images, samples
+        self._keep_feats = keep_feats
+        self.is_open = False
+        self._dense: Dense | None = None
+        self._detached: Dense | None = None
+
+    @property
+    def dense(self) -> Dense:
+        """Features and logits with their graph.
+
+        Raises:
+            RuntimeError: Asked for outside a stage that back-propagates through this view; the
+                gradient would be lost without a word.
+        """
+        if not self.is_open:
+            raise RuntimeError(
+                'an objective asked for the outputs of a view that it does not declare: list it in '
+                'the objective\'s `views`, or use `.detached` if no gradient is needed'
+            )
+        if self._dense is None:
+            self._dense = dense_forward(self.segmentor, self.images)
+        return self._dense
+
+    @property
+    def detached(self) -> Dense:
+        """The same outputs without a graph, from before the segmentor's update."""
+        if self._dense is not None:
+            return self._dense.detach(self._keep_feats)
+        if self._detached is None:
+            with torch.no_grad():
+                self._detached = dense_forward(self.segmentor, self.images).detach(self._keep_feats)
+        return self._detached
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Ground truth (N, H, W) of train ids, 255 where ignored. The source only."""
+        return torch.stack([sample.gt_sem_seg.data for sample in self.samples]).squeeze(1)
+
+    def settle(self) -> None:
+        """Free the graph, keep the values. The stage's backward is done."""
+        if self._dense is not None:
+            self._detached, self._dense = self._dense.detach(self._keep_feats), None
+
+
+@dataclass(eq=False)
+class Step:
+    """One iteration: the network and its two views. The list of attributes is closed.
+
+    A plain object, so that it passes through a distributed wrapper as itself, not as a copy.
+    """
+
+    segmentor: EncoderDecoder
+    source: View
+    target: View
+
+    @contextmanager
+    def opened(self, views: tuple[str, ...]) -> Iterator[None]:
+        """Let the objectives of one stage back-propagate through these views."""
+        chosen = self._views(views)
+        try:
+            for view in chosen:
+                view.is_open = True
+            yield
+        finally:
+            for view in chosen:
+                view.is_open = False
+
+    def settle(self, views: tuple[str, ...]) -> None:
+        """Free the graphs of these views, keep their values."""
+        for view in self._views(views):
+            view.settle()
+
+    def _views(self, names: tuple[str, ...]) -> list[View]:
+        """The views of these names; a name that is no view (an image of its own) has none."""
+        known = {'source': self.source, 'target': self.target}
+        return [known[name] for name in names if name in known]

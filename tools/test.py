@@ -1,0 +1,83 @@
+"""Test a segmentor: mmseg's ``tools/test.py``, flag for flag."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmseg_da.engine.launch import build_runner, load_config, set_local_rank
+from mmseg_da.errors import UserError, user_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test (and evaluate) a segmentor')
+    parser.add_argument('config', help='train config file path')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='the dir to save the evaluation results as json')
+    parser.add_argument('--out', help='the dir to save predictions for offline evaluation')
+    parser.add_argument('--show', action='store_true', help='show prediction results')
+    parser.add_argument('--show-dir', help='the dir to save painted images')
+    parser.add_argument('--wait-time', type=float, default=2, help='the interval of --show (s)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    parser.add_argument('--tta', action='store_true', help='test time augmentation')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
+    """Switch on the visualization hook that every config of ours has."""
+    hook = cfg.default_hooks.get('visualization')
+    if hook is None:
+        raise UserError(
+            f'{args.config}: --show and --show-dir need '
+            "default_hooks.visualization=dict(type='SegVisualizationHook')"
+        )
+    hook.draw = True
+    if args.show:
+        hook.show, hook.wait_time = True, args.wait_time
+    if args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def augment_at_test_time(cfg: Config, args: argparse.Namespace) -> None:
+    """Put the config's `tta_pipeline` and `tta_model` in place."""
+    for key in ('tta_pipeline', 'tta_model'):
+        if key not in cfg:
+            raise UserError(f'{args.config}: --tta needs `{key}`')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def main() -> None:
+    args = parse_args()
+    set_local_rank(args.local_rank)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
+        raise UserError(f'{args.checkpoint}: no such checkpoint file')
+    cfg.launcher = args.launcher
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        draw_predictions(cfg, args)
+    if args.tta:
+        augment_at_test_time(cfg, args)
+    if args.out is not None:
+        cfg.test_evaluator.output_dir = args.out
+        cfg.test_evaluator.keep_results = True
+    build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
