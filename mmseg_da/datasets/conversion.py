@@ -1,10 +1,7 @@
 """Label images with Cityscapes ids, as GTA5 and Cityscapes ship them, turned into train ids."""
 
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -12,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
+from mmseg_da.datasets.parallel import in_parallel, progress
 from mmseg_da.errors import UserError
 
 IGNORE_ID = 255
@@ -143,34 +139,6 @@ def convert_label(label: Label, max_id: int) -> str | None:
     return None
 
 
-def _in_parallel(task: Callable, items: Sequence, nproc: int) -> Iterator:
-    """Give ``task(item)`` in order, from ``nproc`` processes (from this one if 1)."""
-    if nproc <= 1:
-        return map(task, items)
-    # Ctrl-C is for this process alone, which then stops the others.
-    pool = ProcessPoolExecutor(nproc, None, signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    # Forked here, before the progress bar starts its thread.
-    return _drain(pool, pool.map(task, items, chunksize=8))
-
-
-def _drain(pool: ProcessPoolExecutor, results: Iterator) -> Iterator:
-    try:
-        yield from results
-    except BrokenProcessPool:
-        raise UserError(
-            'a converting process was killed, most likely for lack of memory: '
-            'run the same command again with a smaller --nproc, it goes on where it stopped'
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def progress(items: Iterable, title: str, show: bool = True, total: int | None = None) -> Iterator:
-    """Pass ``items`` on while a bar on stderr shows how many are done and the time left."""
-    console = Console(stderr=True)
-    return iter(track(items, title, total=total, console=console, disable=not show))
-
-
 def convert_labels(
     labels: Sequence[Label], out: Path, max_id: int, nproc: int = 1, show_progress: bool = True
 ) -> int:
@@ -191,7 +159,7 @@ def convert_labels(
         UserError: Some labels are bad; names every one, after all others have been converted.
     """
     task = partial(convert_label, max_id=max_id)
-    found = _in_parallel(task, labels, nproc)
+    found = in_parallel(task, labels, nproc)
     problems = list(progress(found, 'Labels to train ids', show_progress, len(labels)))
     _write_lists(labels, problems, out)
     bad = [(label, text) for label, text in zip(labels, problems, strict=True) if text]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmseg_da.datasets.conversion import convert_cityscapes, convert_gta, progress
+from mmseg_da.datasets.conversion import convert_cityscapes, convert_gta
+from mmseg_da.datasets.parallel import progress
 from mmseg_da.errors import UserError
 from mmseg_da.testing.toy_canvas import Style, id_palette
 from mmseg_da.testing.toy_scenes import CAMERA, GAME, render

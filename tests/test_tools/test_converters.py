@@ -1,0 +1,91 @@
+"""The two converters as commands; what they write is tested in test_datasets/test_conversion.py."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters'
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a tool with arguments; gives its exit code, stdout and stderr."""
+
+    def run_tool(name, *args):
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        code = 0
+        try:
+            runpy.run_path(str(TOOLS / name), run_name='__main__')
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run_tool
+
+
+def save(path, ids):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.uint8(ids)).save(path)
+
+
+@pytest.fixture
+def gta(tmp_path):
+    for number in range(1, 5):
+        save(tmp_path / f'gta/images/0000{number}.png', np.zeros((2, 2, 3)))
+        save(tmp_path / f'gta/labels/0000{number}.png', [[7, 8], [11, 0]])
+    return tmp_path / 'gta'
+
+
+def test_gta_converts(run, gta):
+    code, out, _ = run('gta.py', gta, '--nproc', 2, '--val', 1)
+    assert (code, out) == (0, f'4 labels are converted; lists: {gta}/*.txt\n')
+    with Image.open(gta / 'labels/00004_labelTrainIds.png') as image:
+        assert np.asarray(image).tolist() == [[0, 1], [2, 255]]
+    assert (gta / 'val.txt').read_text() == '00004\n'
+
+
+def test_gta_takes_other_folders(run, gta):
+    (gta / 'labels').rename(gta / 'ids')
+    code, out, _ = run('gta.py', gta, '--gt-dir', 'ids', '-o', gta.parent / 'new')
+    assert code == 0
+    assert f'{gta.parent}/new/*.txt' in out
+    assert len(list((gta.parent / 'new/ids').glob('*_labelTrainIds.png'))) == 4
+
+
+def test_cityscapes_converts(run, tmp_path):
+    save(tmp_path / 'gtCoarse/val/x/x_000000_000019_gtCoarse_labelIds.png', [[26, 33]])
+    code, out, _ = run('cityscapes.py', tmp_path, '--gt-dir', 'gtCoarse', '-o', tmp_path / 'new')
+    assert code == 0
+    assert '1 labels are converted' in out
+    assert (tmp_path / 'new/val.txt').read_text() == 'x/x_000000_000019\n'
+    name = 'gtCoarse/val/x/x_000000_000019_gtCoarse_labelTrainIds.png'
+    with Image.open(tmp_path / 'new' / name) as image:
+        assert np.asarray(image).tolist() == [[13, 18]]
+
+
+def test_bad_files_are_listed_without_traceback(run, gta):
+    (gta / 'labels/00002.png').write_bytes(b'\x89PNG nothing more')
+    save(gta / 'labels/00003.png', np.zeros((2, 2, 3)))
+    save(gta / 'labels/00004.png', [[0, 99], [0, 0]])
+    code, out, err = run('gta.py', gta)
+    assert code == 2
+    assert out == ''
+    assert 'error: 3 of 4 labels were not converted' in err
+    for name, reason in (('2', 'cannot be read'), ('3', 'holds RGB'), ('4', 'holds id 99')):
+        assert f'{gta}/labels/0000{name}.png {reason}' in err
+    assert 'Traceback' not in err
+    written = sorted(p.name for p in (gta / 'labels').iterdir() if len(p.name) > len('00001.png'))
+    assert written == ['00001_labelTrainIds.png']
+    assert (gta / 'train.txt').read_text() == '00001\n'
+
+
+@pytest.mark.parametrize(('tool', 'folder'), [('gta.py', 'labels'), ('cityscapes.py', 'gtFine')])
+def test_missing_folder_is_named(run, tmp_path, tool, folder):
+    code, _, err = run(tool, tmp_path / 'nowhere')
+    assert code == 2
+    assert err.startswith(f'error: no folder {tmp_path}/nowhere/{folder}; expected\n')
+    assert not (tmp_path / 'nowhere').exists()
