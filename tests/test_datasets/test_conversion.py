@@ -3,6 +3,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -134,14 +135,19 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     pids = tmp_path / 'pids'
     parent = os.fork()
     if not parent:  # one worker tells its id, and both would then wait for ever
+        os.setsid()
         for pid in in_parallel(_own_pid, range(32), 2):
             pids.write_text(str(pid))
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(parent, 0)
     deadline = time.monotonic() + 10
-    while _is_running(int(pids.read_text())):
-        assert time.monotonic() < deadline, 'the worker lives on'
-        time.sleep(0.02)
+    try:
+        while _is_running(int(pids.read_text())):
+            assert time.monotonic() < deadline, 'the worker lives on'
+            time.sleep(0.02)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent, signal.SIGKILL)
 
 
 def _own_pid(_):
