@@ -124,6 +124,18 @@ def _restricted_getattr(owner: Any, name: Any) -> str:
     return f'HistoryBuffer.{name}'
 
 
+def _no_bytes() -> bytes:
+    """Stand in for ``bytes``, which protocol 2 calls for those of an empty array."""
+    return b''
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    """Stand in for ``_codecs.encode``, by which protocol 2 writes bytes (torch 2.1 has no such)."""
+    if not isinstance(text, str) or encoding != 'latin1':
+        raise _refuse(f'_codecs.encode(..., {encoding!r})')
+    return text.encode('latin1')
+
+
 # NumPy moved numpy.core to numpy._core in 2.0; each major version writes its own name.
 ALLOWED: dict[str, Callable] = {
     'mmengine.logging.history_buffer.HistoryBuffer': HistoryBufferState,
@@ -134,6 +146,8 @@ ALLOWED: dict[str, Callable] = {
     'numpy.core.multiarray.scalar': _scalar,
     'numpy._core.multiarray.scalar': _scalar,
     'builtins.getattr': _restricted_getattr,
+    'builtins.bytes': _no_bytes,
+    '_codecs.encode': _encode,
 }
 
 

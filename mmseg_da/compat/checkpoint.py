@@ -29,7 +29,11 @@ from mmseg_da.compat import allowlist, downloads, old_torch
 from mmseg_da.errors import UserError
 
 _OLD_TORCH = Version(torch.__version__).release < (2, 6)
-_REFUSED = re.compile(r'GLOBAL (\S+)|Unsupported (?:value|call|class|state|container|pers)[^\n]*')
+# What an unpickler says when it meets something that is not allowed, rather than not a pickle.
+_REFUSED = re.compile(
+    r'GLOBAL (?P<name>\S+)|(?:Unsupported (?:value|persistent object): |Trying to |Can only )'
+    r'(?P<what>[^\n]+)|Unsupported (?P<thing>(?:call|class|state|container) [^\n]+)'
+)
 _MARK = '_mmseg_da_safe'
 
 
@@ -85,18 +89,20 @@ def _missing(name: str) -> str:
 def _explain(name: str, error: Exception) -> str:
     refused = _REFUSED.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
     if refused:
-        what = refused[1] or refused[0].removeprefix('Unsupported ')
+        what = next(filter(None, refused.groups()))
         return (
-            f'{name} was refused: it asks for {what}, which a checkpoint has no need of and which '
-            'may run code. Nothing was run. Get the file from a source that you trust, or have its '
-            'owner save it again with tensors and plain values only, e.g. dict(state_dict=...).'
+            f'{name} was refused ({what}): a checkpoint has no need of that, and it may run code. '
+            'Nothing was run. Get the file from a source that you trust, or have its owner save it '
+            'again with tensors and plain values only, e.g. dict(state_dict=...).'
         )
     if 'deserialize object on' in str(error):
         return f"{name} was saved on another device. Load it with map_location='cpu'."
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
+    reason = str(error).rpartition('WeightsUnpickler error:')[2].strip().partition('\n')[0][:200]
+    if not isinstance(error, pickle.UnpicklingError):
+        reason = f'{type(error).__name__}: {reason}'
     return (
         f'{name} is not a checkpoint, or is damaged, e.g. by a copy that was cut short '
-        f'({type(error).__name__}: {reason}). Copy, download or save it again.'
+        f'({reason}). Copy, download or save it again.'
     )
 
 
