@@ -2,8 +2,9 @@
 
 import bisect
 import copy
+import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,6 +20,9 @@ from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
 IGNORE = 255
+_NEVER_READ = (
+    'target labels are never read in training; remove what loads them from the target pipeline'
+)
 
 
 @DATASETS.register_module()
@@ -34,12 +38,12 @@ class SourceTargetDataset(Dataset):
         source: Config of the source dataset, or a list of them.
         target: Config of the target dataset, or a list of them. Its pipelines must not load
             annotations.
-        class_mapping: Where the class lists differ: target class by source class, ``None`` for
-            one to ignore. Classes of the same name need no entry.
+        class_mapping: Target class by source class, ``None`` for one to ignore. Needed where the
+            class lists differ; classes of the same name need no entry.
 
     Raises:
         UserError: The class lists differ and the mapping does not bridge them, a dataset is
-            empty, the target pipeline loads annotations; while loading, a label that is no class.
+            empty, the target pipeline loads labels; while loading, a label that is no class.
     """
 
     def __init__(
@@ -53,11 +57,12 @@ class SourceTargetDataset(Dataset):
             _refuse_annotations(part)
             _same_classes(self.target, part)
         self._metainfo = copy.deepcopy(self.target.metainfo)
-        classes = self._metainfo['classes']
-        self._tables = [
-            LabelTable(part.metainfo['classes'], classes, class_mapping or {})
-            for part in _leaves(self.source)
-        ]
+        classes, mapping = self._metainfo['classes'], class_mapping or {}
+        sources = [part.metainfo['classes'] for part in _leaves(self.source)]
+        unknown = sorted(set(mapping).difference(*sources))
+        if unknown:
+            raise UserError(f'class_mapping: {unknown} are no source classes.\nsource: {sources}')
+        self._tables = [LabelTable(each, classes, mapping) for each in sources]
 
     @property
     def metainfo(self) -> dict:
@@ -81,6 +86,8 @@ class SourceTargetDataset(Dataset):
         if isinstance(self.source, ConcatDataset):
             part = bisect.bisect_right(self.source.cumulative_sizes, source_index)
         self._tables[part].relabel(source['data_samples'])
+        if 'gt_sem_seg' in target['data_samples']:
+            raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
         return dict(source=source, target=target)
 
 
@@ -101,14 +108,22 @@ def seeded(seed: int) -> Iterator[None]:
 
 def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDataset:
     if isinstance(cfg, Mapping):
-        dataset = DATASETS.build(cfg)
-    else:
-        # Classes are compared by us, and each source may need a mapping of its own.
-        dataset = ConcatDataset([DATASETS.build(each) for each in cfg], ignore_keys=_meta_keys(cfg))
-    if len(dataset) == 0:
-        roots = [part.data_prefix.get('img_path') for part in _leaves(dataset)]
-        raise UserError(f'{domain} dataset: no image found in {roots}; check the path and suffix')
-    return dataset
+        return _build_one(domain, cfg)
+    if not cfg:
+        raise UserError(f'{domain} dataset: the list is empty; give at least one dataset')
+    # Classes are compared by us, and each source may need a mapping of its own.
+    return ConcatDataset([_build_one(domain, each) for each in cfg], ignore_keys=_meta_keys(cfg))
+
+
+def _build_one(domain: str, cfg: dict) -> BaseDataset:
+    try:
+        return DATASETS.build(cfg)
+    except ValueError as error:
+        # All that mmengine says about an empty dataset is that NumPy could not join its items.
+        if 'need at least one array' not in str(error):
+            raise
+    folder = os.path.join(cfg.get('data_root') or '', cfg['data_prefix'].get('img_path') or '')
+    raise UserError(f'{domain} dataset: no image found in {folder}; check the path and suffix')
 
 
 def _meta_keys(cfg: Sequence[dict]) -> list[str]:
@@ -120,12 +135,18 @@ def _leaves(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
 
 
 def _refuse_annotations(dataset: BaseDataset) -> None:
-    loaders = [t for t in dataset.pipeline.transforms if isinstance(t, LoadAnnotations)]
-    if loaders:
-        raise UserError(
-            f'target dataset: its pipeline has {type(loaders[0]).__name__}, but target labels are '
-            'never read in training; remove it from the target pipeline'
-        )
+    for transform in _flat([dataset.pipeline]):
+        if isinstance(transform, LoadAnnotations):
+            kind = type(transform).__name__
+            raise UserError(f'target dataset: its pipeline has {kind}, but {_NEVER_READ}')
+
+
+def _flat(pipeline: Iterable) -> Iterator:
+    """Every transform of a pipeline, also inside of wrappers such as RandomApply."""
+    for transform in pipeline:
+        yield transform
+        inner = getattr(transform, 'transforms', ())
+        yield from _flat(inner if isinstance(inner, Iterable) else [inner])
 
 
 def _same_classes(dataset: BaseDataset | ConcatDataset, part: BaseDataset) -> None:
@@ -154,7 +175,7 @@ class LabelTable:
     ) -> None:
         self.num_classes = len(source)
         self.table: Tensor | None = None
-        if list(source) == list(target):
+        if list(source) == list(target) and not set(source) & set(mapping):
             return
         _check_mapping(source, target, mapping)
         self.table = torch.full((256,), IGNORE, dtype=torch.uint8)
