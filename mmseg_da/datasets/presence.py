@@ -52,24 +52,24 @@ def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f'{folder}: no such folder. {_how_to_get(cfg, folder)}')
-    if cfg.get('ann_file') and not Path(root, cfg['ann_file']).is_file():
-        raise UserError(f'{Path(root, cfg["ann_file"])}: no such list of images.')
     _check_files(cfg, images, folders[-1] if labelled else None)
 
 
 def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> None:
-    suffix = _argument(cfg, 'img_suffix') or ''
-    first = _first_file(images, suffix)
-    if first is None:
+    suffix, seg_suffix = _argument(cfg, 'img_suffix') or '', _argument(cfg, 'seg_map_suffix')
+    if cfg.get('ann_file'):
+        name = _first_listed(cfg, Path(cfg.get('data_root') or '', cfg['ann_file']))
+    else:
+        name = _first_file(images, suffix)
+    if name is None or not (images / f'{name}{suffix}').is_file():
+        which = f'no image that ends in {suffix!r}' if name is None else f'no image {name}{suffix}'
         raise UserError(
-            f'{images}: no image that ends in {suffix!r}. {_how_to_get(cfg, images)} If the images '
-            'have another ending, set img_suffix.'
+            f'{images}: {which}. {_how_to_get(cfg, images)} If the images have another ending, set '
+            'img_suffix.'
         )
-    seg_suffix = _argument(cfg, 'seg_map_suffix')
-    if labels is None or not seg_suffix or cfg.get('ann_file'):
+    if labels is None or not seg_suffix:
         return
-    name = str(first.relative_to(images))
-    label = labels / (name[: len(name) - len(suffix)] + seg_suffix)
+    label = labels / f'{name}{seg_suffix}'
     if not label.is_file():
         raise UserError(f'{label}: no such label. {_how_to_get(cfg, label)}')
 
@@ -83,12 +83,25 @@ def _argument(cfg: Mapping[str, Any], name: str) -> Any:
     return None if parameter is None else parameter.default
 
 
-def _first_file(folder: Path, suffix: str) -> Path | None:
+def _first_listed(cfg: Mapping[str, Any], path: Path) -> str:
+    """The first name in a list of images."""
+    if not path.is_file():
+        raise UserError(f'{path}: no such list of images. {_how_to_get(cfg, path)}')
+    with path.open() as lines:
+        name = next((line.strip() for line in lines if line.strip()), None)
+    if name is None:
+        raise UserError(f'{path}: the list of images is empty. {_how_to_get(cfg, path)}')
+    return name
+
+
+def _first_file(folder: Path, suffix: str) -> str | None:
+    """The first image below a folder, as a list would name it."""
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             if name.endswith(suffix):
-                return Path(parent, name)
+                path = str(Path(parent, name).relative_to(folder))
+                return path[: len(path) - len(suffix)]
     return None
 
 
@@ -98,7 +111,7 @@ def _how_to_get(cfg: Mapping[str, Any], missing: Path) -> str:
     converter = _CONVERTERS.get(str(cfg.get('type')))
     if converter and missing.suffix:
         root = cfg.get('data_root')
-        return f'Run `python tools/dataset_converters/{converter}.py {root}` to make the labels.'
+        return f'Run `python tools/dataset_converters/{converter}.py {root}` to make the labels and lists.'
     return (
         'docs/data.md says how to get each data set and how it is laid out; the environment '
         'variable MMSEG_DA_DATA names the folder that holds them all (now: '
