@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -22,11 +21,6 @@ LOAD, LABEL, PACK = (
 )
 FLIP = dict(type='RandomFlip', prob=0.5)
 JITTER = dict(type='PhotoMetricDistortion')
-
-
-@pytest.fixture(autouse=True)
-def _scope():
-    init_default_scope('mmseg')
 
 
 class MakeLabels:
