@@ -1,7 +1,8 @@
 # One entry for everything; each target sets up what it needs. `make help` lists them.
 #
 #   PYTHON=python3.12       interpreter to build the environments with (default: the first of 3.10-3.12)
-#   TORCH='torch==2.6.0'    another torch; CONSTRAINTS= drops the pins, which are for the default torch
+#   TORCH='torch==2.6.0'    another torch, and what it needs, e.g. TORCH='torch==2.1.2 numpy<2'
+#   CONSTRAINTS=            without the pins, which are for the default torch
 #   WORKERS=4               test processes
 
 SHELL := /bin/bash
@@ -13,6 +14,9 @@ CONSTRAINTS_ONEDL ?= constraints-onedl.txt
 VENV ?= .venv
 VENV_ONEDL ?= .venv-onedl
 WORKERS ?= 2
+
+# Quoted one by one: `numpy<2` is a redirection to the shell.
+SPECS = $(foreach spec,$(TORCH),'$(spec)')
 
 # A stub like pyenv's may be on PATH without an interpreter behind it, so each candidate is run.
 FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3 python; do \
@@ -42,14 +46,14 @@ define install
 	if [ -z "$$python" ]; then \
 		echo "error: no Python 3.10, 3.11 or 3.12 found ($$(python3 --version 2>&1))." \
 			"Install one and name it: make $@ PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
-	echo "Setting up $(1) ($(2)) with $$("$$python" --version) and $(TORCH)."; \
+	echo "Setting up $(1) ($(2)) with $$("$$python" --version) and" $(SPECS); \
 	echo 'The first time this downloads torch (200 MB for a CPU wheel, up to 3 GB for CUDA)'; \
 	echo 'and about 250 MB of other packages. Later runs are instant.'; \
 	"$$python" -m venv $(1) || { echo "error: cannot make a virtual environment; on Debian and Ubuntu:" \
 		"apt-get install python3-venv" >&2; exit 2; }
-	$(1)/bin/python -m pip install $(TORCH) $(if $(3),-c $(3))
+	$(1)/bin/python -m pip install $(SPECS) $(if $(3),-c $(3))
 	$(1)/bin/python -m pip install --no-cache-dir --prefer-binary -e '.[$(2),dev]' \
-		$(firstword $(TORCH)) $(if $(3),-c $(3))
+		$(SPECS) $(if $(3),-c $(3))
 	@rm -f $(1)/.ready-*
 endef
 
