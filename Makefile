@@ -19,7 +19,7 @@ WORKERS ?= 2
 SPECS = $(foreach spec,$(TORCH),'$(spec)')
 
 # A stub like pyenv's may be on PATH without an interpreter behind it, so each candidate is run.
-FIND_PYTHON = for p in $(PYTHON) python3.11 python3.12 python3.10 python3 python; do \
+FIND_PYTHON = for p in $(or $(PYTHON),python3.11 python3.12 python3.10 python3 python); do \
 	"$$p" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
 	&& command -v "$$p" && break; done
 
@@ -44,8 +44,9 @@ help:
 define install
 	@python="$$($(FIND_PYTHON))"; \
 	if [ -z "$$python" ]; then \
-		echo "error: no Python 3.10, 3.11 or 3.12 found ($$(python3 --version 2>&1))." \
-			"Install one and name it: make $@ PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
+		echo "error: $(or $(PYTHON),python3) is not Python 3.10, 3.11 or 3.12:" \
+			"$$($(or $(PYTHON),python3) --version 2>&1 | head -1)." \
+			"Install one of these and name it: make setup PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
 	echo "Setting up $(1) ($(2)) with $$("$$python" --version) and" $(SPECS); \
 	echo 'The first time this downloads torch (200 MB for a CPU wheel, up to 3 GB for CUDA)'; \
 	echo 'and about 250 MB of other packages. Later runs are instant.'; \
