@@ -5,4 +5,4 @@ from mmseg_da.engine.optimizers.partwise_constructor import (
     PartwiseOptimWrapperConstructor,
 )
 
-__all__ = ["PartwiseOptimWrapper", "PartwiseOptimWrapperConstructor"]
+__all__ = ['PartwiseOptimWrapper', 'PartwiseOptimWrapperConstructor']

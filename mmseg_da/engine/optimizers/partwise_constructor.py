@@ -1,6 +1,7 @@
 """One optimizer per part of a phased model."""
 
 import copy
+from typing import NoReturn
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -13,14 +14,24 @@ from mmseg_da.registry import OPTIM_WRAPPER_CONSTRUCTORS
 class PartwiseOptimWrapper(OptimWrapperDict):
     """The optimizer wrappers of a phased model's parts, by name."""
 
-    def initialize_count_status(
-        self, model: nn.Module, cur_iter: int, max_iters: int
-    ) -> None:
+    def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
         """Tell every wrapper the length of the run, so that a last partial group of accumulated
         gradients is not lost. mmengine's dict tells none.
         """
         for wrapper in self.values():
             wrapper.initialize_count_status(model, cur_iter, max_iters)
+
+    def optim_context(self, model: nn.Module) -> NoReturn:
+        """Asked for by a training step other than the phased one, as mmengine's own wrapper has.
+
+        Raises:
+            UserError: Always; names the wrapper that runs the phased step.
+        """
+        raise UserError(
+            f'{type(model).__name__} runs one step for the whole model, but each part has an '
+            'optimizer of its own and is trained in a phase of its own: set '
+            "model_wrapper_cfg=dict(type='mmseg.PhasedDDP') for distributed training"
+        )
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -2,4 +2,4 @@
 
 from mmseg_da.engine.wrappers.phased_ddp import PhasedDDP
 
-__all__ = ["PhasedDDP"]
+__all__ = ['PhasedDDP']
