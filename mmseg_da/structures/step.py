@@ -50,7 +50,7 @@ class View:
         if not self.is_open:
             raise RuntimeError(
                 'an objective asked for the outputs of a view that it does not declare: list it in '
-                'the objective\'s `views`, or use `.detached` if no gradient is needed'
+                "the objective's `views`, or use `.detached` if no gradient is needed"
             )
         if self._dense is None:
             self._dense = dense_forward(self.segmentor, self.images)
@@ -70,6 +70,10 @@ class View:
     def labels(self) -> Tensor:
         """Ground truth (N, H, W) of train ids, 255 where ignored. The source only."""
         return torch.stack([sample.gt_sem_seg.data for sample in self.samples]).squeeze(1)
+
+    def remember(self) -> None:
+        """Have the values at hand from now on, with a forward only if there was none."""
+        _ = self.detached
 
     def settle(self) -> None:
         """Free the graph, keep the values. The stage's backward is done."""
@@ -104,6 +108,11 @@ class Step:
         """Free the graphs of these views, keep their values."""
         for view in self._views(views):
             view.settle()
+
+    def remember(self) -> None:
+        """Keep the values of both views for the rivals, before the segmentor moves."""
+        for view in (self.source, self.target):
+            view.remember()
 
     def _views(self, names: tuple[str, ...]) -> list[View]:
         """The views of these names; a name that is no view (an image of its own) has none."""

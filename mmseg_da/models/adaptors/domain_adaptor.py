@@ -96,11 +96,14 @@ class DomainAdaptor(PhasedModel):
 
     def stage_losses(self, step: Step, stage: Stage) -> dict[str, Tensor]:
         with step.opened(stage.views):
-            return {
+            losses = {
                 f'{name}.{key}': value
                 for name in stage.terms
                 for key, value in self._losses_of(name, step, stage.phase).items()
             }
+        if self._rivals() and stage == self.phases()[0].stages[-1]:
+            step.remember()
+        return losses
 
     def end_stage(self, step: Step, stage: Stage) -> None:
         step.settle(stage.views)
