@@ -11,8 +11,6 @@ optim_wrapper = dict(
         optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
     ),
 )
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250001, by_epoch=False)
-]
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250001, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=150000, val_interval=5000)
 auto_scale_lr = dict(enable=False, base_batch_size=1)
