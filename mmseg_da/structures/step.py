@@ -59,8 +59,9 @@ class View:
     @property
     def detached(self) -> Dense:
         """The same outputs without a graph, from before the segmentor's update."""
-        if self._dense is not None:
-            return self._dense.detach(self._keep_feats)
+        dense = self.dense if self.is_open else self._dense
+        if dense is not None:
+            return dense.detach(self._keep_feats)
         if self._detached is None:
             with torch.no_grad():
                 self._detached = dense_forward(self.segmentor, self.images).detach(self._keep_feats)
