@@ -25,4 +25,4 @@ if not _asked_to_diagnose():
     compat.require_versions('torch', 'mmengine', 'mmcv')
     compat.install()
     compat.require_versions('mmseg')
-    from mmseg_da import datasets, engine, models, visualization  # noqa: F401
+    from mmseg_da import datasets, engine, evaluation, models, visualization  # noqa: F401

@@ -1,5 +1,7 @@
 """The fully convolutional discriminator of AdaptSegNet."""
 
+import itertools
+
 from torch import nn
 
 from mmseg_da.registry import MODELS
@@ -23,7 +25,7 @@ class PixelDiscriminator(nn.Sequential):
     def __init__(self, in_channels: int, channels: int = 64, num_convs: int = 5) -> None:
         widths = [in_channels, *(channels * 2**i for i in range(num_convs - 1))]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1),
                 nn.LeakyReLU(negative_slope=0.2, inplace=True),

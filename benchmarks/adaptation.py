@@ -1,0 +1,122 @@
+"""What adaptation brings on the small pairs: methods x pairs x seeds.
+
+    python benchmarks/adaptation.py --pairs toy --seeds 0 1 2
+    MMSEG_DA_DATA=/where/the/pairs/are python benchmarks/adaptation.py --pairs camvid2idd
+
+Each trial is one run of ``tools/train.py`` with a small config. A killed benchmark starts again
+where it was. Writes ``adaptation.json`` into the work dir and, with ``--docs``, its tables into
+``docs/benchmarks.md``.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmseg_da.errors import user_errors
+from mmseg_da.testing.trials import Result, Trial, read_result, run_trial
+
+ROOT = Path(__file__).resolve().parents[1]
+METHODS = ('source_only', 'adaptsegnet', 'upper_bound')
+PAIRS = ('toy', 'camvid2idd', 'dubai2czech', 'fluo2histo')
+DOCS = ROOT / 'docs' / 'benchmarks.md'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Measure adaptation on the small pairs')
+    parser.add_argument('--methods', nargs='+', default=METHODS)
+    parser.add_argument('--pairs', nargs='+', default=PAIRS, choices=PAIRS)
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--work-dir', default='work_dirs/benchmarks/adaptation')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='as in tools/train.py')
+    parser.add_argument('--docs', action='store_true', help='write the tables to the docs')
+    return parser.parse_args()
+
+
+def run_all(trials: Sequence[Trial], work_dir: Path, options: Sequence[str]) -> None:
+    """Run every trial that has no result yet."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
+    with Progress(*columns, TimeRemainingColumn(), console=Console()) as progress:
+        whole = progress.add_task('all', total=len(trials))
+        for trial in trials:
+            run_trial(trial, work_dir, ROOT, options, progress)
+            progress.advance(whole)
+
+
+def closed_gap(source_only: float, adapted: float, upper_bound: float) -> float:
+    """Share of the way from source-only to the upper bound, 1 for all of it."""
+    return (adapted - source_only) / (upper_bound - source_only)
+
+
+def table(pair: str, results: Sequence[Result]) -> str:
+    """One Markdown table: a row per method, mean and every seed."""
+    methods = list(dict.fromkeys(result.trial.method for result in results))
+    seeds = sorted({result.trial.seed for result in results})
+    lines = [
+        f'### {pair}',
+        '',
+        f'| method | mIoU, mean | {" | ".join(f"seed {seed}" for seed in seeds)} | gap closed | '
+        'updates | seconds a run |',
+        '|---|---:|' + '---:|' * (len(seeds) + 3),
+    ]
+    means = {m: statistics.mean(r.miou for r in results if r.trial.method == m) for m in methods}
+    for method in methods:
+        own = {result.trial.seed: result for result in results if result.trial.method == method}
+        cells = [f'{own[seed].miou:.1f}' if seed in own else 'not run' for seed in seeds]
+        gap = '–'
+        if {'source_only', 'upper_bound'} <= set(means) - {method}:
+            share = closed_gap(means['source_only'], means[method], means['upper_bound'])
+            gap = f'{100 * share:.0f} %'
+        first = next(iter(own.values()))
+        seconds = statistics.median(result.seconds for result in own.values())
+        lines.append(
+            f'| {method} | {means[method]:.1f} | {" | ".join(cells)} | {gap} | '
+            f'{first.iterations} | {seconds:.0f} |'
+        )
+    return '\n'.join(lines) + '\n'
+
+
+def write_docs(text: str, file: Path, section: str = 'adaptation') -> None:
+    """Replace one marked section of a Markdown file."""
+    begin, end = f'<!-- {section}: begin -->', f'<!-- {section}: end -->'
+    before, rest = file.read_text().split(begin)
+    _, after = rest.split(end)
+    partial = file.with_suffix('.part')
+    partial.write_text(f'{before}{begin}\n{text}{end}{after}')
+    partial.replace(file)
+
+
+def all_results(work_dir: Path) -> list[Result]:
+    """Every result below a folder, in the order of pairs, methods and seeds."""
+    found = [read_result(record) for record in sorted(work_dir.glob('*/result.json'))]
+    order = {method: i for i, method in enumerate(METHODS)}
+    return sorted(found, key=lambda r: (PAIRS.index(r.trial.pair), order.get(r.trial.method, 99)))
+
+
+def main() -> None:
+    args = parse_args()
+    work_dir = Path(args.work_dir)
+    trials = [Trial(*each) for each in itertools.product(args.methods, args.pairs, args.seeds)]
+    run_all(trials, work_dir, args.cfg_options)
+    results = all_results(work_dir)
+    (work_dir / 'adaptation.json').write_text(
+        json.dumps([asdict(result) for result in results], indent=1) + '\n'
+    )
+    pairs = dict.fromkeys(result.trial.pair for result in results)
+    text = '\n'.join(table(p, [r for r in results if r.trial.pair == p]) for p in pairs)
+    text = f'{os.cpu_count()} cores, no GPU.\n\n{text}'
+    print(text)
+    if args.docs:
+        write_docs(text, DOCS)
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()

@@ -1,0 +1,148 @@
+"""Training the small configs one after the other, and reading what they reached.
+
+The demo and the benchmarks stand on it. Each trial is one run of ``tools/train.py`` in a process
+of its own; a finished one leaves ``result.json`` in its folder and is not run again.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.progress import Progress
+
+from mmseg_da.errors import UserError
+from mmseg_da.version import __version__
+
+_ITERATION = re.compile(r'Iter\((train|val)\) \[\s*(\d+)/(\d+)\]')
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: ``configs/small/<method>_<pair>.py`` with one seed."""
+
+    method: str
+    pair: str
+    seed: int
+
+    @property
+    def config(self) -> str:
+        """Its config, below the root of the repository."""
+        return f'configs/small/{self.method}_{self.pair}.py'
+
+    @property
+    def name(self) -> str:
+        """Its folder."""
+        return f'{self.method}_{self.pair}_seed{self.seed}'
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a trial reached on the target's validation images at its last iteration.
+
+    Attributes:
+        trial: Which one.
+        miou: Mean IoU in percent.
+        ious: IoU in percent by class.
+        iterations: Updates of the segmentor.
+        seconds: Wall time, with start-up and validation.
+        version: Of this package.
+    """
+
+    trial: Trial
+    miou: float
+    ious: dict[str, float]
+    iterations: int
+    seconds: float
+    version: str = __version__
+
+
+def run_trial(
+    trial: Trial,
+    work_dir: Path,
+    root: Path,
+    options: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Result:
+    """Train once, or read what an earlier call left.
+
+    Args:
+        trial: Which one.
+        work_dir: Its folder is made below this one.
+        root: Of the repository, with ``tools`` and ``configs``.
+        options: Further ``--cfg-options``, ``key=value``.
+        progress: Where to show a bar.
+
+    Raises:
+        UserError: The training failed; names its log.
+    """
+    folder = work_dir / trial.name
+    record = folder / 'result.json'
+    if record.is_file():
+        return read_result(record)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    _train(trial, folder, root, options, progress)
+    scalars = _last_scalars(folder)
+    result = Result(
+        trial,
+        miou=scalars['mIoU'],
+        ious={key[4:]: value for key, value in scalars.items() if key.startswith('IoU.')},
+        iterations=scalars['step'],
+        seconds=round(time.monotonic() - start, 1),
+    )
+    partial = record.with_suffix('.part')
+    partial.write_text(json.dumps(asdict(result), indent=1))
+    partial.replace(record)
+    return result
+
+
+def read_result(record: Path) -> Result:
+    """The result that :func:`run_trial` wrote."""
+    fields = json.loads(record.read_text())
+    return Result(**fields | dict(trial=Trial(**fields['trial'])))
+
+
+def _train(
+    trial: Trial, folder: Path, root: Path, options: Sequence[str], progress: Progress | None
+) -> None:
+    log = folder / 'output.txt'
+    command = [
+        sys.executable,
+        '-u',
+        'tools/train.py',
+        trial.config,
+        '--work-dir',
+        str(folder.resolve()),
+        '--cfg-options',
+        f'randomness.seed={trial.seed}',
+        *options,
+    ]
+    bar = progress.add_task(trial.name, total=None) if progress else None
+    with (
+        log.open('w') as output,
+        subprocess.Popen(
+            command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        for line in process.stdout:
+            output.write(line)
+            if progress and (match := _ITERATION.search(line)) and match[1] == 'train':
+                progress.update(bar, completed=int(match[2]), total=int(match[3]))
+    if process.returncode:
+        lines = log.read_text().splitlines()
+        said = next((line for line in lines if line.startswith('error: ')), lines[-1:])
+        raise UserError(f'{trial.config} failed, see {log}: {said}')
+
+
+def _last_scalars(folder: Path) -> dict[str, float]:
+    files = sorted(folder.glob('*/vis_data/scalars.json'))
+    for line in reversed(files[-1].read_text().splitlines()):
+        scalars = json.loads(line)
+        if 'mIoU' in scalars:
+            return scalars
+    raise UserError(f'{files[-1]}: no validation result; set train_cfg.val_interval')
