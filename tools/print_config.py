@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from mmseg_da.engine.launch import build_model, load_config
+from mmseg_da.engine import launch
 from mmseg_da.errors import user_errors
 
 
@@ -17,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=launch.ConfigOptions,
         help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
     )
     return parser.parse_args()
@@ -25,13 +23,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options, work_dir=None)
+    cfg = launch.load_config(args.config, args.cfg_options, work_dir=None)
     print(f'Config:\n{cfg.pretty_text}')
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         cfg.dump(args.out)
     if args.graph:
-        print(f'Model graph:\n{build_model(cfg)}')
+        print(f'Model graph:\n{launch.build_model(cfg)}')
 
 
 if __name__ == '__main__':

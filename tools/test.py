@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
-from mmseg_da.engine.launch import build_runner, load_config, set_local_rank
+from mmseg_da.engine import launch
 from mmseg_da.errors import UserError, user_errors
 
 
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=launch.ConfigOptions,
         help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
     )
     parser.add_argument(
@@ -62,8 +62,8 @@ def augment_at_test_time(cfg: Config, args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    set_local_rank(args.local_rank)
-    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    launch.set_local_rank(args.local_rank)
+    cfg = launch.load_config(args.config, args.cfg_options, args.work_dir)
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise UserError(f'{args.checkpoint}: no such checkpoint file')
     cfg.launcher = args.launcher
@@ -75,7 +75,7 @@ def main() -> None:
     if args.out is not None:
         cfg.test_evaluator.output_dir = args.out
         cfg.test_evaluator.keep_results = True
-    build_runner(cfg).test()
+    launch.test(cfg)
 
 
 if __name__ == '__main__':

@@ -2,9 +2,7 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
-from mmseg_da.engine.launch import build_runner, enable_amp, load_config, set_local_rank
+from mmseg_da.engine import launch
 from mmseg_da.errors import user_errors
 
 
@@ -19,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=launch.ConfigOptions,
         help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
     )
     parser.add_argument(
@@ -34,13 +32,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    set_local_rank(args.local_rank)
-    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    launch.set_local_rank(args.local_rank)
+    cfg = launch.load_config(args.config, args.cfg_options, args.work_dir)
     cfg.launcher = args.launcher
     cfg.resume = args.resume
     if args.amp:
-        enable_amp(cfg)
-    build_runner(cfg).train()
+        launch.enable_amp(cfg)
+    launch.train(cfg)
 
 
 if __name__ == '__main__':

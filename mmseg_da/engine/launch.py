@@ -2,12 +2,14 @@
 
 import os
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -44,12 +46,28 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
     return cfg
 
 
+class ConfigOptions(DictAction):
+    """mmengine's ``--cfg-options``, which tells a malformed option instead of failing on it."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Parse ``key=value`` pairs."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError):
+            given = ' '.join(values)
+            parser.error(f'--cfg-options: expected key=value, key=a,b or key="[a,b]", not {given}')
+
+
 def enable_amp(cfg: Config) -> None:
     """Switch every optimizer wrapper of a config to mixed precision with dynamic loss scaling.
 
     Raises:
-        UserError: A wrapper is of a kind that has no mixed-precision form.
+        UserError: There is no GPU, or a wrapper is of a kind that has no mixed-precision form.
     """
+    if get_device() == 'cpu':
+        raise UserError('--amp: mixed precision needs a GPU, and there is none; leave --amp out')
     wrapper = cfg.optim_wrapper
     own = [value for value in wrapper.values() if isinstance(value, dict) and 'type' in value]
     for each in [wrapper, *[part for part in own if 'optimizer' in part]]:
@@ -68,6 +86,37 @@ def build_runner(cfg: Config) -> Runner:
     """
     with _config_errors(cfg):
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def train(cfg: Config) -> None:
+    """Build the runner of a config and train.
+
+    Raises:
+        UserError: As :func:`build_runner`, or a mistake of the user that shows later.
+    """
+    runner = build_runner(cfg)
+    with _config_errors(cfg):
+        # Runner.train would build these; built here, what they raise is told as a mistake.
+        _built(runner, 'train_loop', 'val_loop')
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.train()
+
+
+def test(cfg: Config) -> None:
+    """Build the runner of a config and test.
+
+    Raises:
+        UserError: As :func:`train`.
+    """
+    runner = build_runner(cfg)
+    with _config_errors(cfg):
+        _built(runner, 'test_loop')
+    runner.test()
+
+
+def _built(runner: Runner, *loops: str) -> None:
+    for name in loops:
+        getattr(runner, name)  # a property that builds it on first use
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmseg.registry import OPTIMIZERS
 from torch import nn
 
 from mmseg_da.errors import UserError
@@ -84,7 +85,7 @@ class PartwiseOptimWrapperConstructor:
         parts = model.parts()
         self._check(parts, model)
         return PartwiseOptimWrapper(
-            **{name: self._build(self.parts[name], part) for name, part in parts.items()}
+            **{name: self._build(name, part) for name, part in parts.items()}
         )
 
     def _check(self, parts: dict[str, nn.Module], model: nn.Module) -> None:
@@ -105,8 +106,11 @@ class PartwiseOptimWrapperConstructor:
                 'optimizer would train it: make it part of a discriminator, or freeze it'
             )
 
-    def _build(self, cfg: dict, part: nn.Module) -> OptimWrapper:
-        cfg = {**copy.deepcopy(self.shared), **copy.deepcopy(dict(cfg))}
+    def _build(self, name: str, part: nn.Module) -> OptimWrapper:
+        cfg = {**copy.deepcopy(self.shared), **copy.deepcopy(dict(self.parts[name]))}
+        kind = cfg['optimizer'].get('type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            raise UserError(f'optim_wrapper.{name}.optimizer: there is no optimizer {kind}')
         cfg.setdefault('type', 'OptimWrapper')
         paramwise = cfg.pop('paramwise_cfg', None)
         constructor = cfg.pop('constructor', 'DefaultOptimWrapperConstructor')
