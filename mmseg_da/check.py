@@ -126,7 +126,7 @@ def _shims() -> str:
 
 
 def _import_parts() -> str:
-    parts = ('models', 'datasets', 'engine', 'visualization')
+    parts = ('models', 'datasets', 'engine', 'evaluation', 'visualization')
     for part in parts:
         try:
             importlib.import_module(f'mmseg_da.{part}')

@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_IN_WORKER = re.compile(r'^Caught \w+ in .*?\n.*\n(?:[\w.]+\.)?UserError: (?P<message>.*)$', re.DOTALL)
+_IN_WORKER = re.compile(
+    r'^Caught \w+ in .*?\n.*\n(?:[\w.]+\.)?UserError: (?P<message>.*)$', re.DOTALL
+)
 
 
 class UserError(Exception):

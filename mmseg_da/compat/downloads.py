@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -39,7 +40,7 @@ def fetch(url: str, path: Path) -> None:
         request = Request(url, headers={'User-Agent': 'mmseg_da'})
         with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             _save(response, path)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise UserError(
             f'cannot download the pretrained weights ({getattr(error, "reason", error)}).\n'
             f'Fetch  {url}\nwhere there is a network, and put it at\n       {path}\n'
