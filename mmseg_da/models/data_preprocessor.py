@@ -38,6 +38,8 @@ class DomainPreprocessor(SegDataPreProcessor):
         """Move to the device, reorder channels, normalise and pad; per domain in training."""
         if not training:
             return super().forward(data, training=False)
+        for domain in self.domains.values():
+            domain._device = self._device  # mmengine's `to` tells the outer module alone
         return {name: self.domains[name](data[name], training=True) for name in DOMAINS}
 
 
