@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -181,7 +182,8 @@ def counted_forwards(module: nn.Module) -> Iterator[Count]:
 
 
 def _encoder_decoder(**parts: dict) -> dict:
-    return dict(type='EncoderDecoder', **parts, train_cfg=dict(), test_cfg=dict(mode='whole'))
+    test_cfg = ConfigDict(mode='whole')  # mmseg reads it by attribute
+    return dict(type='EncoderDecoder', **parts, train_cfg=dict(), test_cfg=test_cfg)
 
 
 def _head() -> dict:

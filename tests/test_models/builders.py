@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
@@ -19,8 +20,8 @@ def build_adaptor(
 ) -> DomainAdaptor:
     """An adaptor with initial weights of this seed, in training mode."""
     torch.manual_seed(seed)
-    cfg = toy_adaptor(segmentor or toy_pspnet(), objectives, **others)
-    adaptor = MODELS.build(copy.deepcopy(cfg))
+    cfg = Config(dict(model=toy_adaptor(segmentor or toy_pspnet(), objectives, **others)))
+    adaptor = MODELS.build(cfg.model)
     adaptor.init_weights()
     adaptor.train()
     return adaptor
