@@ -1,10 +1,10 @@
-"""Print a config with its bases merged: mmseg's ``print_config.py``, flag for flag."""
+"""Print a config with its bases merged: mmseg's ``print_config.py``, and ``--out``."""
 
 import argparse
 from pathlib import Path
 
 from mmseg_da.engine import launch
-from mmseg_da.errors import user_errors
+from mmseg_da.errors import UserError, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,9 +23,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = launch.load_config(args.config, args.cfg_options, work_dir=None)
+    cfg = launch.read_config(args.config, args.cfg_options)
     print(f'Config:\n{cfg.pretty_text}')
     if args.out:
+        if Path(args.out).suffix != '.py':
+            raise UserError(f'{args.out}: --out writes a Python config; end its name in .py')
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         cfg.dump(args.out)
     if args.graph:

@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
     """Switch on the visualization hook that every config of ours has."""
-    hook = cfg.default_hooks.get('visualization')
+    hook = (cfg.get('default_hooks') or {}).get('visualization')
     if hook is None:
         raise UserError(
             f'{args.config}: --show and --show-dir need '
@@ -73,6 +73,8 @@ def main() -> None:
     if args.tta:
         augment_at_test_time(cfg, args)
     if args.out is not None:
+        if not isinstance(cfg.get('test_evaluator'), dict):
+            raise UserError(f'{args.config}: --out needs `test_evaluator` to be one dict')
         cfg.test_evaluator.output_dir = args.out
         cfg.test_evaluator.keep_results = True
     launch.test(cfg)

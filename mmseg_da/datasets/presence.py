@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _CONVERTERS = dict(GTADataset='gta', CityscapesDataset='cityscapes')
 
 
-def check_data(cfg: Mapping[str, Any]) -> None:
+def check_data(cfg: Mapping[str, Any], loaders: Sequence[str] = LOADERS) -> None:
     """Look for every folder that a config's loaders read, and for one label in each.
 
     Args:
         cfg: A training or test config.
+        loaders: Keys of the loaders that are going to be used.
 
     Raises:
         UserError: A folder, a list file or a label is missing; names it and how to get it.
     """
-    for loader in LOADERS:
+    for loader in loaders:
         dataset = (cfg.get(loader) or {}).get('dataset')
         for leaf, labelled in _leaves(dataset, labelled=True):
             _check_dataset(leaf, labelled)

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from mmseg_da.datasets.presence import check_data
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS, RUNNERS
 
@@ -25,6 +26,20 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
     """Read a config as mmseg's tools do.
 
     The working directory is the argument, else the config's own, else ``./work_dirs/<stem>``.
+
+    Raises:
+        UserError: As :func:`read_config`.
+    """
+    cfg = read_config(path, options)
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(path).stem))
+    return cfg
+
+
+def read_config(path: str, options: dict[str, Any] | None) -> Config:
+    """Read a config and override settings of it.
 
     Raises:
         UserError: The file is missing or no valid config; names it.
@@ -39,10 +54,6 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
         raise
     except Exception as error:  # a config is Python: anything may come
         raise UserError(f'{path}: not a valid config: {_short(error)}') from error
-    if work_dir is not None:
-        cfg.work_dir = work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', Path(path).stem))
     return cfg
 
 
@@ -103,13 +114,14 @@ def train(cfg: Config) -> None:
 
 
 def test(cfg: Config) -> None:
-    """Build the runner of a config and test.
+    """Build mmengine's runner, whatever the config names, and test; training data is not needed.
 
     Raises:
         UserError: As :func:`train`.
     """
-    runner = build_runner(cfg)
+    check_data(cfg, ['test_dataloader'])
     with _config_errors(cfg):
+        runner = Runner.from_cfg(cfg)
         _built(runner, 'test_loop')
     runner.test()
 
