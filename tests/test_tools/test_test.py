@@ -1,0 +1,136 @@
+"""tools/test.py: predictions, pictures and scores of a checkpoint, and its mistakes."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from conftest import SHORT, TOY
+from mmengine.runner import CheckpointLoader
+from PIL import Image
+
+OPTIONS = ['--cfg-options', *SHORT]
+
+
+@pytest.fixture
+def checkpoint(trained):
+    return trained / 'iter_2.pth'
+
+
+def score(folder):
+    (path,) = folder.glob('*/*.json')
+    return json.loads(path.read_text())
+
+
+@pytest.mark.stack
+def test_scores_equal_those_of_training(run_tool, trained, checkpoint, tmp_path):
+    assert run_tool('test.py', TOY, checkpoint, *OPTIONS).code == 0
+    tested = score(tmp_path / 'work_dirs/adaptsegnet_toy')
+    (rows,) = trained.glob('*/vis_data/scalars.json')
+    validated = json.loads(rows.read_text().splitlines()[-1])
+    for name in ('aAcc', 'mIoU', 'mAcc'):
+        assert tested[name] == validated[name]
+
+
+def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
+    args = ['--out', tmp_path / 'out', '--work-dir', tmp_path / 'work']
+    assert run_tool('test.py', TOY, checkpoint, *args, *OPTIONS).code == 0
+    files = sorted((tmp_path / 'out').iterdir())
+    assert [path.name for path in files] == [
+        f'toyville_00000{n}_000019_leftImg8bit.png' for n in range(2)
+    ]
+    for path in files:
+        with Image.open(path) as image:
+            ids = np.asarray(image)
+        assert ids.shape == (96, 192)
+        assert ids.max() < 19
+    assert 'mIoU' in score(tmp_path / 'work')
+
+
+def test_show_dir_paints_every_image(run_tool, checkpoint, tmp_path):
+    more = ['default_hooks.visualization.interval=1']
+    args = ['--show-dir', 'painted', *OPTIONS, *more]
+    assert run_tool('test.py', TOY, checkpoint, *args).code == 0
+    painted = [path for path in tmp_path.rglob('*.png') if 'painted' in path.parts]
+    assert len(painted) == 2
+
+
+def test_tta_changes_predictions_alone(run_tool, checkpoint, tmp_path):
+    args = ['--tta', '--out', tmp_path / 'tta', *OPTIONS]
+    assert run_tool('test.py', TOY, checkpoint, *args).code == 0
+    assert len(list((tmp_path / 'tta').iterdir())) == 2
+    assert 'mIoU' in score(tmp_path / 'work_dirs/adaptsegnet_toy')
+
+
+def test_tta_without_its_settings_is_told(run_tool, checkpoint, tmp_path):
+    (tmp_path / 'plain.py').write_text("model = dict(type='EncoderDecoder')")
+    said = run_tool('test.py', 'plain.py', checkpoint, '--tta').mistake
+    assert said == 'error: plain.py: --tta needs `tta_pipeline`'
+
+
+def test_show_dir_without_a_hook_is_told(run_tool, checkpoint):
+    args = ['--show-dir', 'x', '--cfg-options', 'default_hooks.visualization=None']
+    assert 'SegVisualizationHook' in run_tool('test.py', TOY, checkpoint, *args).mistake
+
+
+def test_a_config_without_hooks_is_told(run_tool, checkpoint, tmp_path):
+    (tmp_path / 'plain.py').write_text("model = dict(type='EncoderDecoder')")
+    args = ['plain.py', checkpoint, '--show-dir', 'x']
+    assert 'SegVisualizationHook' in run_tool('test.py', *args).mistake
+
+
+def test_a_config_without_evaluator_is_told(run_tool, checkpoint, tmp_path):
+    (tmp_path / 'plain.py').write_text("model = dict(type='EncoderDecoder')")
+    args = ['plain.py', checkpoint, '--out', 'x']
+    assert 'test_evaluator' in run_tool('test.py', *args).mistake
+
+
+def test_missing_files_are_told(run_tool, checkpoint):
+    missing = run_tool('test.py', TOY, 'nowhere.pth')
+    assert missing.mistake == 'error: nowhere.pth: no such checkpoint file'
+    missing = run_tool('test.py', 'nowhere.py', checkpoint)
+    assert missing.mistake == 'error: nowhere.py: no such config file'
+
+
+def test_missing_data_is_told(run_tool, checkpoint, monkeypatch):
+    monkeypatch.setenv('MMSEG_DA_DATA', 'elsewhere')
+    said = run_tool('test.py', TOY, checkpoint, *OPTIONS).mistake
+    assert re.search(r'elsewhere/toy/\S+: no such folder\. Run `make toy`', said)
+
+
+def test_testing_needs_no_training_data(run_tool, checkpoint, toy_data, tmp_path, monkeypatch):
+    (tmp_path / 'toy/cityscapes/leftImg8bit').mkdir(parents=True)
+    (tmp_path / 'toy/cityscapes/gtFine').mkdir()
+    for name in ('leftImg8bit/val', 'gtFine/val'):
+        (tmp_path / 'toy/cityscapes' / name).symlink_to(toy_data / 'toy/cityscapes' / name)
+    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path))
+    assert run_tool('test.py', TOY, checkpoint, *OPTIONS).code == 0
+
+
+@pytest.mark.parametrize('content', [b'', b'no checkpoint', b'PK\x03\x04cut'])
+def test_a_damaged_checkpoint_is_told(run_tool, tmp_path, content):
+    (tmp_path / 'bad.pth').write_bytes(content)
+    assert 'bad.pth is not a checkpoint' in run_tool('test.py', TOY, 'bad.pth', *OPTIONS).mistake
+
+
+def test_an_unknown_type_in_the_test_data_is_told(run_tool, checkpoint):
+    wrong = 'test_dataloader.dataset.pipeline.0.type=LoadNothing'
+    assert 'LoadNothing' in run_tool('test.py', TOY, checkpoint, *OPTIONS, wrong).mistake
+
+
+@pytest.mark.stack
+def test_a_checkpoint_of_the_segmentor_alone_is_enough(run_tool, checkpoint, tmp_path):
+    full = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    plain = {
+        name.removeprefix('segmentor.'): value
+        for name, value in full['state_dict'].items()
+        if name.startswith('segmentor.')
+    }
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    scores = []
+    for path in (checkpoint, 'plain.pth'):
+        work_dir = tmp_path / str(len(scores))
+        assert run_tool('test.py', TOY, path, '--work-dir', work_dir, *OPTIONS).code == 0
+        scores.append(score(work_dir)['mIoU'])
+    assert scores[0] == scores[1]
