@@ -67,6 +67,11 @@ class OutputAlignment(Objective):
             raise UserError(
                 f'OutputAlignment: the segmentor has no head {self.head!r}, only {sorted(heads)}'
             )
+        if self.of in ('softmax', 'entropy') and heads[self.head].out_channels == 1:
+            raise UserError(
+                f'OutputAlignment: of={self.of!r} needs two channels or more, but the {self.head} head '
+                "has one (a sigmoid): set its out_channels=2, or use of='logits'"
+            )
         cfg = dict(self._discriminator_cfg)
         if self.of != 'features':
             cfg.setdefault('in_channels', heads[self.head].out_channels)

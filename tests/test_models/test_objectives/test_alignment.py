@@ -42,6 +42,17 @@ def test_the_rival_takes_the_heads_number_of_classes():
     assert align(segmentor).discriminator[0].in_channels == 7
 
 
+@pytest.mark.parametrize('of', ['softmax', 'entropy'])
+def test_one_channel_has_no_distribution_to_align(of):
+    segmentor = toy_segformer()
+    segmentor['decode_head'].update(
+        num_classes=2, out_channels=1, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)
+    )
+    with pytest.raises(UserError, match=f"of='{of}' needs two channels.*the decode head has one"):
+        align(segmentor, of=of)
+    assert align(segmentor, of='logits').discriminator[0].in_channels == 1
+
+
 def seen_by(objective, step) -> torch.Size:
     shapes = []
     handle = objective.discriminator.register_forward_pre_hook(
