@@ -5,6 +5,7 @@ from typing import Any
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from torch import nn
 
+from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS
 
 DOMAINS = ('source', 'target')
@@ -35,9 +36,18 @@ class DomainPreprocessor(SegDataPreProcessor):
         )
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Move to the device, reorder channels, normalise and pad; per domain in training."""
+        """Move to the device, reorder channels, normalise and pad; per domain in training.
+
+        Raises:
+            UserError: A training batch without its two domains.
+        """
         if not training:
             return super().forward(data, training=False)
+        if not set(DOMAINS) <= set(data):
+            raise UserError(
+                f'the training batch holds {sorted(data)}, not {sorted(DOMAINS)}: set '
+                "train_dataloader.dataset=dict(type='SourceTargetDataset', ...)"
+            )
         for domain in self.domains.values():
             domain._device = self._device  # mmengine's `to` tells the outer module alone
         return {name: self.domains[name](data[name], training=True) for name in DOMAINS}

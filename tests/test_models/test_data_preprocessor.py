@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 
+from mmseg_da.errors import UserError
 from mmseg_da.models import DomainPreprocessor
 from mmseg_da.testing import toy_batch
 
@@ -74,6 +75,11 @@ def test_prediction_takes_an_ordinary_batch():
     theirs = SegDataPreProcessor(**SHARED)(data, training=False)
     assert torch.equal(ours['inputs'], theirs['inputs'])
     assert ours['inputs'].shape == (2, 3, 48, 80)
+
+
+def test_a_training_batch_of_one_domain_is_refused_with_the_dataset_to_set():
+    with pytest.raises(UserError, match=r"\['data_samples', 'inputs'\].*SourceTargetDataset"):
+        DomainPreprocessor(**SHARED)(toy_batch()['source'], training=True)
 
 
 def test_images_of_several_sizes_are_padded_to_the_largest():

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mmengine.model import BaseModule, ModuleDict
+from mmengine.model import ModuleDict
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
+from mmseg_da.models.data_preprocessor import DomainPreprocessor
 from mmseg_da.models.objectives import Objective
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.registry import MODELS
@@ -38,8 +39,9 @@ class DomainAdaptor(PhasedModel):
         train_cfg: Must be ``None``.
 
     Raises:
-        UserError: A name contains ``loss``, ``backward`` is unknown, there is no objective, or the
-            segmentor does not fit (see :func:`mmseg_da.structures.require_dense`).
+        UserError: A name contains ``loss``, ``backward`` is unknown, there is no objective or no
+            ``DomainPreprocessor``, or the segmentor does not fit (see
+            :func:`mmseg_da.structures.require_dense`).
     """
 
     def __init__(
@@ -59,6 +61,11 @@ class DomainAdaptor(PhasedModel):
         super().__init__(
             data_preprocessor=data_preprocessor or _for_domains(own_preprocessor), init_cfg=init_cfg
         )
+        if not isinstance(self.data_preprocessor, DomainPreprocessor):
+            raise UserError(
+                f'model.data_preprocessor is a {type(self.data_preprocessor).__name__}, which knows one '
+                "domain: give model a data_preprocessor=dict(type='DomainPreprocessor', ...)"
+            )
         if backward not in ('stages', 'summed'):
             raise UserError(f"model.backward is {backward!r}, not 'stages' or 'summed'")
         self.segmentor: EncoderDecoder = MODELS.build(segmentor)
@@ -196,6 +203,10 @@ def _build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) 
                 f'model.objectives.{name}: a name must not contain "loss", because mmengine sums '
                 'every logged value whose name does. Rename it.'
             )
+        if '.' in name or hasattr(ModuleDict(), name):
+            raise UserError(
+                f'model.objectives.{name}: torch does not take this name for a module. Rename it.'
+            )
     built: dict[str, Objective] = {name: MODELS.build(cfg) for name, cfg in chosen.items()}
     for objective in built.values():
         objective.attach(segmentor)
@@ -204,6 +215,6 @@ def _build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) 
 
 def _for_domains(plain: dict | None) -> dict | None:
     """A plain segmentor's preprocessor config, for both domains."""
-    if plain is None or isinstance(plain, BaseModule):
+    if plain is None or isinstance(plain, nn.Module):
         return plain
     return dict(plain, type='DomainPreprocessor')

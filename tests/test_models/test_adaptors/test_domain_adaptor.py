@@ -167,6 +167,13 @@ def test_the_segmentors_preprocessor_is_taken_over():
     ('change', 'message'),
     [
         (dict(objectives=dict(my_loss=SUPERVISION)), r'model\.objectives\.my_loss.*"loss"'),
+        (dict(objectives={'seg.a': SUPERVISION}), r'model\.objectives\.seg\.a: .*Rename'),
+        (dict(objectives=dict(type=SUPERVISION)), r'model\.objectives\.type: .*Rename'),
+        (dict(data_preprocessor=None), r'BaseDataPreprocessor.*DomainPreprocessor'),
+        (
+            dict(data_preprocessor=dict(type='SegDataPreProcessor')),
+            r'model\.data_preprocessor is a SegDataPreProcessor, .*DomainPreprocessor',
+        ),
         (dict(objectives={}), r'model\.objectives is empty'),
         (dict(objectives=dict(seg=None)), r'model\.objectives is empty'),
         (dict(backward='twice'), r"model\.backward is 'twice'"),
