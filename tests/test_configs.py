@@ -1,0 +1,221 @@
+"""Every config loads, builds on the CPU with a narrower backbone, and takes a training step."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmseg_da.engine.launch import load_config
+from mmseg_da.models import DomainAdaptor
+from mmseg_da.registry import (
+    DATA_SAMPLERS,
+    HOOKS,
+    METRICS,
+    MODEL_WRAPPERS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    RUNNERS,
+    TRANSFORMS,
+)
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+LEAVES = sorted([*CONFIGS.glob('*.py'), *(CONFIGS / 'small').glob('*.py')])
+WIDTH = 4  # base channels of a shrunken ResNet; the real ones have 64
+SIZE = (64, 96)
+
+pytestmark = pytest.mark.stack
+
+
+def _name(path):
+    return str(path.relative_to(CONFIGS).with_suffix(''))
+
+
+each_config = pytest.mark.parametrize('path', LEAVES, ids=_name)
+
+
+def read(path, data=None, monkeypatch=None):
+    if monkeypatch is not None:
+        monkeypatch.delenv('MMSEG_DA_DATA', raising=False)
+        if data:
+            monkeypatch.setenv('MMSEG_DA_DATA', data)
+    return load_config(str(path), None, None)
+
+
+def walk(value, path=''):
+    """Every dict inside of a config, by its path."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, each in value.items():
+            yield from walk(each, f'{path}.{key}')
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from walk(each, f'{path}.{number}')
+
+
+def narrowed(channels):
+    if isinstance(channels, list | tuple):
+        return [narrowed(each) for each in channels]
+    return channels * WIDTH // 64
+
+
+def shrink(model):
+    """A config of the same structure with narrow ResNets, BN, small images and no downloads."""
+    model = ConfigDict(model)
+    for _, part in walk(model):
+        part.pop('init_cfg', None)
+        for key in ('size', 'size_divisor'):
+            if key in part and 'pad_val' in model.data_preprocessor:
+                part.pop(key)
+        if part.get('type') == 'SyncBN':
+            part['type'] = 'BN'
+        if part.get('type') == 'PixelDiscriminator':
+            part['channels'] = 4
+    model.data_preprocessor.size = SIZE
+    segmentor = model.get('segmentor', model)
+    backbone = segmentor.get('backbone', {})
+    if 'ResNet' in backbone.get('type', '') and backbone.get('base_channels', 64) == 64:
+        backbone.update(base_channels=WIDTH, stem_channels=WIDTH, depth=50)
+        for head in (segmentor.decode_head, segmentor.get('auxiliary_head')):
+            if head is not None:
+                head.in_channels = narrowed(head.in_channels)
+                head.channels = 8
+    return model
+
+
+def batch(num_classes, num=2):
+    generator = torch.Generator().manual_seed(0)
+
+    def domain(labelled):
+        samples = [SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE)) for _ in range(num)]
+        for sample in samples if labelled else ():
+            labels = torch.randint(num_classes, (1, *SIZE), generator=generator)
+            sample.gt_sem_seg = PixelData(data=labels)
+        images = torch.randint(256, (num, 3, *SIZE), generator=generator, dtype=torch.uint8)
+        return dict(inputs=list(images), data_samples=samples)
+
+    return dict(source=domain(True), target=domain(False))
+
+
+def build_wrappers(cfg, model) -> OptimWrapper:
+    settings = cfg.to_dict()
+    constructor = settings.pop('constructor', 'DefaultOptimWrapperConstructor')
+    paramwise = settings.pop('paramwise_cfg', None)
+    return OPTIM_WRAPPER_CONSTRUCTORS.build(
+        dict(type=constructor, optim_wrapper_cfg=settings, paramwise_cfg=paramwise)
+    )(model)
+
+
+def test_there_are_configs():
+    assert {'adaptsegnet_gta2cs', 'source_only_gta2cs', 'small/adaptsegnet_toy'} <= set(
+        map(_name, LEAVES)
+    )
+
+
+@each_config
+def test_one_training_step_moves_every_part(path):
+    cfg = read(path)
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(shrink(cfg.model))
+    assert isinstance(model, DomainAdaptor)
+    model.train()
+    wrappers = build_wrappers(cfg.optim_wrapper, model)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    logs = model.train_step(batch(model.num_classes), wrappers)
+    assert all(math.isfinite(value) for value in logs.values())
+    assert {phase.name + '.loss' for phase in model.phases()} <= set(logs)
+    for name, part in model.parts().items():
+        ids = {id(parameter) for parameter in part.parameters()}
+        ours = {key: value for key, value in model.named_parameters() if id(value) in ids}
+        assert any(not torch.equal(before[key], value) for key, value in ours.items()), name
+
+
+@each_config
+def test_it_predicts_as_a_segmentor(path):
+    cfg = read(path)
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(shrink(cfg.model)).eval()
+    samples = [SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE))]
+    with torch.no_grad():
+        data = dict(inputs=[torch.zeros(3, *SIZE, dtype=torch.uint8)], data_samples=samples)
+        (result,) = model.test_step(data)
+    assert result.pred_sem_seg.data.shape == (1, *SIZE)
+    assert result.seg_logits.data.shape[0] == model.num_classes
+
+
+@each_config
+def test_every_type_it_names_is_registered(path):
+    cfg = read(path)
+    init_default_scope(cfg.default_scope)
+    assert RUNNERS.get(cfg.runner_type)
+    assert MODEL_WRAPPERS.get(cfg.model_wrapper_cfg.type)
+    assert MODELS.get(cfg.tta_model.type)
+    assert DATA_SAMPLERS.get(cfg.train_dataloader.sampler.type)
+    for hook in (*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])):
+        assert hook is None or HOOKS.get(hook.type), hook
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        assert isinstance(evaluator, dict)  # mmseg's tools/test.py --out sets a key of it
+        assert METRICS.get(evaluator.type), evaluator
+    pipelines = [
+        part['pipeline']
+        for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
+        for _, part in walk(loader)
+        if 'pipeline' in part
+    ]
+    assert len(pipelines) >= 4
+    for pipeline in (*pipelines, cfg.tta_pipeline):
+        assert all(TRANSFORMS.get(transform.type) for transform in pipeline)
+
+
+@each_config
+def test_data_lies_where_the_environment_says(path, monkeypatch):
+    for data, expected in ((None, 'data/'), ('/elsewhere', '/elsewhere/')):
+        cfg = read(path, data, monkeypatch)
+        roots = [part['data_root'] for _, part in walk(cfg.to_dict()) if 'data_root' in part]
+        assert len(roots) >= 3
+        assert all(root.startswith(expected) for root in roots), roots
+
+
+@each_config
+def test_target_labels_are_out_of_reach_in_training(path):
+    dataset = read(path).train_dataloader.dataset
+    targets = dataset.target if isinstance(dataset.target, list) else [dataset.target]
+    for target in targets:
+        assert 'seg_map_path' not in target.data_prefix
+        assert 'LoadAnnotations' not in [transform.type for transform in target.pipeline]
+
+
+@each_config
+def test_it_keeps_to_mmsegs_conventions(path):
+    cfg = read(path)
+    assert cfg.default_scope == 'mmseg'
+    assert cfg.custom_imports.imports == ['mmseg_da']
+    assert cfg.log_processor.by_epoch is False
+    assert cfg.default_hooks.checkpoint.by_epoch is False
+    assert cfg.default_hooks.visualization.type == 'SegVisualizationHook'
+    assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
+    assert cfg.optim_wrapper.type == 'OptimWrapper'  # what mmseg's --amp looks at
+    assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
+    assert cfg.train_cfg.max_iters % cfg.default_hooks.checkpoint.interval == 0
+
+
+@each_config
+def test_classes_of_heads_and_data_agree(path):
+    cfg = read(path)
+    classes = {
+        len(part['metainfo']['classes']) if 'metainfo' in part else 19
+        for key in ('train_source', 'train_target', 'val_target')
+        for part in [cfg[key]]
+    }
+    heads = {part['num_classes'] for _, part in walk(cfg.model) if 'num_classes' in part}
+    assert classes == heads
+
+
+def test_every_base_loads_alone():
+    for path in sorted((CONFIGS / '_base_').rglob('*.py')):
+        assert Config.fromfile(path).to_dict()
