@@ -1,16 +1,16 @@
 """A tiny toy data set, and the small AdaptSegNet config cut down to seconds."""
 
-import itertools
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_da.engine.launch import load_config
 from mmseg_da.testing.toy_domains import make_toy_domains
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-_COUNT = itertools.count()
 
 
 @pytest.fixture(scope='session')
@@ -34,9 +34,9 @@ def short_config(toy_data, monkeypatch):
             val_dataloader=loader,
             test_dataloader=loader,
             default_hooks=dict(logger=dict(interval=1), checkpoint=dict(interval=2)),
-            # mmengine keeps its logger and message hub by this name, which has the time in seconds.
-            experiment_name=f'short_{next(_COUNT)}',
         )
+        for kind in (MMLogger, MessageHub, SegLocalVisualizer):
+            kind._instance_dict.clear()  # what mmengine keeps from one run to the next
         cfg = load_config(str(CONFIGS / f'{name}.py'), short, str(work_dir))
         cfg.merge_from_dict(options)
         return cfg

@@ -4,8 +4,8 @@ import ast
 import re
 
 import pytest
-from conftest import ROOT, TOY, UPSTREAM
 from mmengine.config import Config
+from tool_helpers import ROOT, TOY, UPSTREAM
 
 BROKEN = 'model.segmentor.decode_head.type=NoHead'
 

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import SHORT, TOY
 from mmengine.runner import CheckpointLoader
 from PIL import Image
+from tool_helpers import SHORT, TOY
 
 OPTIONS = ['--cfg-options', *SHORT]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SHORT, TOY
 from mmengine.runner import CheckpointLoader
 from PIL import Image
+from tool_helpers import SHORT, TOY
 
 
 def test_files_lie_where_mmseg_puts_them(trained):

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import SHORT, TOY, UPSTREAM
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.runner import CheckpointLoader
 from mmseg.apis import MMSegInferencer, inference_model, init_model
 from mmseg.registry import OPTIM_WRAPPERS
+from tool_helpers import SHORT, TOY, UPSTREAM
 
 from mmseg_da.engine import PartwiseOptimWrapperConstructor
 from mmseg_da.registry import MODELS
