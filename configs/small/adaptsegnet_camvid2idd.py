@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/small_mobilenetv2.py',
     '../_base_/datasets/camvid2idd.py',
-    '../_base_/methods/adaptsegnet_single.py',
+    '../_base_/methods/adaptsegnet_small.py',
     '../_base_/schedules/small_adaptsegnet.py',
     '../_base_/small_runtime.py',
 ]
@@ -14,3 +14,6 @@ model = dict(
     data_preprocessor=_base_.data_preprocessor,
 )
 model['segmentor']['decode_head']['num_classes'] = len(_base_.metainfo.classes)
+optim_wrapper = dict(
+    segmentor=dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))),
+)

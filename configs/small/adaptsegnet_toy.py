@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/small_resnet.py',
     '../_base_/datasets/toy.py',
-    '../_base_/methods/adaptsegnet_single.py',
+    '../_base_/methods/adaptsegnet_small.py',
     '../_base_/schedules/small_adaptsegnet.py',
     '../_base_/small_runtime.py',
 ]

@@ -14,3 +14,6 @@ model = dict(
     data_preprocessor=_base_.data_preprocessor,
 )
 model['segmentor']['decode_head']['num_classes'] = len(_base_.metainfo.classes)
+optim_wrapper = dict(
+    segmentor=dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))),
+)

@@ -1,16 +1,5 @@
-# SGD for the segmentor, Adam for the discriminators; polynomial decay over 250k iterations, of
-# which 150k are run. `end` is one more than the length: mmengine's PolyLR is one step ahead.
+_base_ = './source_only_150k.py'
+
 optim_wrapper = dict(
-    constructor='PartwiseOptimWrapperConstructor',
-    type='OptimWrapper',
-    segmentor=dict(
-        optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
-        paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
-    ),
-    discriminators=dict(
-        optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
-    ),
+    discriminators=dict(optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))),
 )
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250001, by_epoch=False)]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=150000, val_interval=5000)
-auto_scale_lr = dict(enable=False, base_batch_size=1)

@@ -1,3 +1,5 @@
+# The released schedule: polynomial decay over 250k iterations, of which 150k are run. `end` is one
+# more than the length, because mmengine's PolyLR is one step ahead.
 optim_wrapper = dict(
     constructor='PartwiseOptimWrapperConstructor',
     type='OptimWrapper',
