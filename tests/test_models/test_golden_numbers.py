@@ -112,6 +112,18 @@ def test_one_verdict_sees_94_pixels():
     assert rows.max() - rows.min() + 1 == 94
 
 
+def test_the_discriminator_is_five_convolutions_with_leaks_between():
+    rival = PixelDiscriminator(3, channels=4)
+    scores = torch.rand(1, 3, 64, 64)
+    expected = scores
+    for i, layer in enumerate([0, 2, 4, 6, 8]):
+        expected = expected if i == 0 else expected.where(expected > 0, 0.2 * expected)
+        conv = rival[layer]
+        expected = nn.functional.conv2d(expected, conv.weight, conv.bias, stride=2, padding=1)
+    assert torch.allclose(rival(scores), expected, atol=1e-6)
+    assert len(rival) == 9
+
+
 def test_the_backbone_takes_checkpoints_of_mmsegs_resnet():
     settings = deeplab()['backbone']
     ours = on_meta(settings).state_dict()
