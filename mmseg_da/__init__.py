@@ -9,7 +9,7 @@ Raises:
 
 import sys
 
-from mmseg_da import compat
+from mmseg_da import compat, errors
 from mmseg_da.version import __version__
 
 __all__ = ['__version__']
@@ -21,8 +21,12 @@ def _asked_to_diagnose() -> bool:
 
 
 if not _asked_to_diagnose():
-    # In this order: the shims change mmengine and mmcv, and mmseg is imported on top of them.
-    compat.require_versions('torch', 'mmengine', 'mmcv')
-    compat.install()
-    compat.require_versions('mmseg')
+    try:
+        # In this order: the shims change mmengine and mmcv, and mmseg is imported on top of them.
+        compat.require_versions('torch', 'mmengine', 'mmcv')
+        compat.install()
+        compat.require_versions('mmseg')
+    except errors.UserError:
+        errors.tell_uncaught()  # the tools cannot catch what happens while they import us
+        raise
     from mmseg_da import datasets, engine, evaluation, models, visualization  # noqa: F401

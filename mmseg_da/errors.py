@@ -1,9 +1,12 @@
 """Mistakes of the user, and how the command line tells them."""
 
+import functools
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 _IN_WORKER = re.compile(
     r'^Caught \w+ in .*?\n.*\n(?:[\w.]+\.)?UserError: (?P<message>.*)$', re.DOTALL
@@ -20,12 +23,39 @@ class UserError(Exception):
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn a :class:`UserError` into one message on stderr and exit code 2."""
+    """Turn a :class:`UserError` into one message on stderr and exit code 2.
+
+    With the environment variable ``MMSEG_DA_DEBUG`` set it passes, with its traceback.
+    """
     try:
         yield
     except UserError as error:
-        # A data loader worker re-raises with its traceback inside the message: keep what we wrote.
-        in_worker = _IN_WORKER.match(str(error))
-        message = in_worker['message'].strip() if in_worker else str(error)
-        print(f'error: {message}', file=sys.stderr, flush=True)
+        if os.environ.get('MMSEG_DA_DEBUG'):
+            raise
+        _tell(error)
         raise SystemExit(2) from None
+
+
+def tell_uncaught() -> None:
+    """Do the same for a :class:`UserError` that nobody catches, such as one of our own import."""
+    sys.excepthook = functools.partial(_excepthook, sys.excepthook)
+
+
+def _excepthook(
+    others: Callable[..., None],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    if not isinstance(error, UserError) or os.environ.get('MMSEG_DA_DEBUG'):
+        others(kind, error, trace)
+        return
+    _tell(error)
+    raise SystemExit(2)  # which is how a hook sets the exit code
+
+
+def _tell(error: UserError) -> None:
+    # A data loader worker re-raises with its traceback inside the message: keep what we wrote.
+    in_worker = _IN_WORKER.match(str(error))
+    message = in_worker['message'].strip() if in_worker else str(error)
+    print(f'error: {message}', file=sys.stderr, flush=True)

@@ -1,8 +1,12 @@
 """The user reads one message, wherever the error came from."""
 
+import subprocess
+import sys
+
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
+from mmseg_da import errors
 from mmseg_da.errors import UserError, user_errors
 
 MESSAGE = 'no images in data/gta: it is empty.\nRun: python tools/dataset_converters/gta.py'
@@ -59,3 +63,28 @@ def test_a_message_that_quotes_a_worker_is_kept(capsys):
 def test_other_errors_pass():
     with pytest.raises(ValueError, match='a bug'), user_errors():
         raise ValueError('a bug')
+
+
+def test_the_traceback_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv('MMSEG_DA_DEBUG', '1')
+    with pytest.raises(UserError, match='no images'), user_errors():
+        raise UserError(MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ('error', 'code', 'told'),
+    [('UserError("mend it")', 2, 'error: mend it\n'), ('ValueError("a bug")', 1, 'Traceback')],
+)
+def test_an_uncaught_user_error_is_told_alike(error, code, told):
+    # The file alone: importing the package would take seconds and is not what is tested.
+    program = (
+        'import importlib.util as u, sys; s = u.spec_from_file_location("errors", sys.argv[1]);'
+        'm = u.module_from_spec(s); s.loader.exec_module(m); m.tell_uncaught();'
+        f'UserError = m.UserError; raise {error}'
+    )
+    ended = subprocess.run(
+        [sys.executable, '-c', program, errors.__file__], capture_output=True, text=True
+    )
+    assert ended.returncode == code
+    assert ended.stderr.startswith(told)
+    assert (ended.stderr == told) is (code == 2)
