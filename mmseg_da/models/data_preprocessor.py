@@ -39,7 +39,7 @@ class DomainPreprocessor(SegDataPreProcessor):
         """Move to the device, reorder channels, normalise and pad; per domain in training.
 
         Raises:
-            UserError: A training batch without its two domains.
+            UserError: A training batch without its two domains, or no size to pad them to.
         """
         if not training:
             return super().forward(data, training=False)
@@ -48,8 +48,13 @@ class DomainPreprocessor(SegDataPreProcessor):
                 f'the training batch holds {sorted(data)}, not {sorted(DOMAINS)}: set '
                 "train_dataloader.dataset=dict(type='SourceTargetDataset', ...)"
             )
-        for domain in self.domains.values():
+        for name, domain in self.domains.items():
             domain._device = self._device  # mmengine's `to` tells the outer module alone
+            if domain.size is None and domain.size_divisor is None:
+                raise UserError(
+                    f'data_preprocessor: training needs `size` (height, width) for the {name}, to '
+                    'pad its images to; usually the crop size'
+                )
         return {name: self.domains[name](data[name], training=True) for name in DOMAINS}
 
 

@@ -112,6 +112,11 @@ class PhasedModel(BaseModel):
                     last = stage is phase.stages[-1]
                     with _stage_context(wrapper, run, last):
                         losses = run(step, mode=stage)
+                    if not any('loss' in key for key in losses):
+                        raise ValueError(
+                            f'{stage.terms} gave no loss in phase {stage.phase}: a value counts '
+                            'as one if its name contains "loss"'
+                        )
                     loss, logs = self.parse_losses(losses)
                     _backward(wrapper, loss, last)
                     self.end_stage(step, stage)

@@ -58,7 +58,10 @@ class View:
 
     @property
     def detached(self) -> Dense:
-        """The same outputs without a graph, from before the segmentor's update."""
+        """The same outputs without a graph, from before the segmentor's update.
+
+        Of a view that no stage has opened yet, this costs a forward of its own.
+        """
         dense = self.dense if self.is_open else self._dense
         if dense is not None:
             return dense.detach(self._keep_feats)

@@ -103,3 +103,9 @@ def test_it_moves_batches_to_its_device():
     assert {domain['inputs'].device.type for domain in out.values()} == {'meta'}
     assert out['source']['data_samples'][0].gt_sem_seg.data.device.type == 'meta'
     assert made(toy_batch()['source'])['inputs'].device.type == 'meta'
+
+
+def test_training_without_a_size_names_the_domain():
+    preprocessor = DomainPreprocessor(mean=[0.0] * 3, std=[1.0] * 3, source=dict(size=(32, 32)))
+    with pytest.raises(UserError, match=r'size.*target'):
+        preprocessor(toy_batch(), training=True)

@@ -170,3 +170,11 @@ def test_bfloat16_trains_every_part():
     assert all(value.isfinite().all() for value in adaptor.state_dict().values())
     still = [key for key, value in adaptor.named_parameters() if torch.equal(value, before[key])]
     assert still == []
+
+
+def test_a_stage_without_a_loss_names_its_objectives(monkeypatch):
+    adaptor = build_adaptor(dict(seg=SUPERVISION))
+    silent = dict(score=torch.ones(1))
+    monkeypatch.setattr(adaptor.objectives['seg'], 'losses', lambda step: silent)
+    with pytest.raises(ValueError, match=r"\('seg',\) gave no loss in phase segmentor"):
+        train(adaptor, build_wrappers(adaptor, dict(optimizer=dict(type='SGD', lr=0.1))))

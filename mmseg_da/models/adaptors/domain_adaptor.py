@@ -207,10 +207,19 @@ def _build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) 
             raise UserError(
                 f'model.objectives.{name}: torch does not take this name for a module. Rename it.'
             )
-    built: dict[str, Objective] = {name: MODELS.build(cfg) for name, cfg in chosen.items()}
+    built = {name: _build_objective(name, cfg) for name, cfg in chosen.items()}
     for objective in built.values():
         objective.attach(segmentor)
     return ModuleDict(built)
+
+
+def _build_objective(name: str, cfg: dict) -> Objective:
+    if 'type' not in cfg:
+        raise UserError(f'model.objectives.{name}: `type` is missing')
+    built = MODELS.build(cfg)
+    if not isinstance(built, Objective):
+        raise UserError(f'model.objectives.{name}: {cfg["type"]} is not an Objective')
+    return built
 
 
 def _for_domains(plain: dict | None) -> dict | None:

@@ -174,6 +174,11 @@ def test_the_segmentors_preprocessor_is_taken_over():
             dict(data_preprocessor=dict(type='SegDataPreProcessor')),
             r'model\.data_preprocessor is a SegDataPreProcessor, .*DomainPreprocessor',
         ),
+        (dict(objectives=dict(seg={})), r'model\.objectives\.seg: `type` is missing'),
+        (
+            dict(objectives=dict(seg=dict(type='PixelDiscriminator', in_channels=3))),
+            r'model\.objectives\.seg: PixelDiscriminator is not an Objective',
+        ),
         (dict(objectives={}), r'model\.objectives is empty'),
         (dict(objectives=dict(seg=None)), r'model\.objectives is empty'),
         (dict(backward='twice'), r"model\.backward is 'twice'"),

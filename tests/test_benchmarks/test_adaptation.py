@@ -1,0 +1,77 @@
+"""The benchmark's arithmetic, its tables, and that it does nothing twice."""
+
+import importlib.util
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from mmseg_da.errors import UserError
+from mmseg_da.testing import trials
+from mmseg_da.testing.trials import Result, Trial
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_benchmark():
+    spec = importlib.util.spec_from_file_location('adaptation', ROOT / 'benchmarks/adaptation.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+adaptation = load_benchmark()
+
+
+def result(method: str, seed: int, miou: float) -> Result:
+    return Result(Trial(method, 'toy', seed), miou, dict(road=miou), iterations=500, seconds=60.0)
+
+
+RESULTS = [
+    result('source_only', 0, 20.0),
+    result('source_only', 1, 30.0),
+    result('adaptsegnet', 0, 35.0),
+    result('adaptsegnet', 1, 45.0),
+    result('upper_bound', 0, 65.0),
+]
+
+
+def test_the_closed_gap_is_a_share_of_the_way():
+    assert adaptation.closed_gap(20.0, 35.0, 80.0) == 0.25
+    assert adaptation.closed_gap(20.0, 14.0, 80.0) == pytest.approx(-0.1)
+
+
+def test_a_table_has_means_seeds_and_what_was_not_run():
+    lines = adaptation.table('toy', RESULTS).splitlines()
+    cells = {line.split('|')[1].strip(): line.split('|')[2:-1] for line in lines[4:]}
+    rows = {method: [cell.strip() for cell in row] for method, row in cells.items()}
+    assert rows['source_only'] == ['25.0', '20.0', '30.0', '–', '500', '60']
+    assert rows['adaptsegnet'] == ['40.0', '35.0', '45.0', '38 %', '500', '60']
+    assert rows['upper_bound'] == ['65.0', '65.0', 'not run', '–', '500', '60']
+    assert lines[3].count('|') == lines[2].count('|') == lines[4].count('|')
+
+
+def test_only_the_marked_section_of_a_document_changes(tmp_path):
+    file = tmp_path / 'a.md'
+    file.write_text('top\n<!-- adaptation: begin -->\nold\n<!-- adaptation: end -->\nbottom\n')
+    adaptation.write_docs('new\n', file)
+    text = 'top\n<!-- adaptation: begin -->\nnew\n<!-- adaptation: end -->\nbottom\n'
+    assert file.read_text() == text
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_finished_trial_is_read_not_run(tmp_path):
+    done = RESULTS[2]
+    folder = tmp_path / done.trial.name
+    folder.mkdir()
+    (folder / 'result.json').write_text(json.dumps(asdict(done)))
+    assert trials.run_trial(done.trial, tmp_path, root=tmp_path / 'nowhere') == done
+    assert adaptation.all_results(tmp_path) == [done]
+
+
+def test_a_failed_trial_says_why_and_leaves_no_result(tmp_path, monkeypatch):
+    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path / 'empty'))
+    with pytest.raises(UserError, match='make toy'):
+        trials.run_trial(Trial('source_only', 'toy', 0), tmp_path, ROOT)
+    assert not list(tmp_path.glob('*/result.json'))
