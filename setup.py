@@ -64,12 +64,12 @@ class BuildWithMim(build_py):
 setup(
     name='mmseg-da',
     version=read_version(),
-    description='Domain adaptation for MMSegmentation: translate, then adapt',
+    description='Domain adaptation for MMSegmentation 1.x',
     long_description=read_readme(),
     long_description_content_type='text/markdown',
     author='mmseg_da contributors',
     license='Apache-2.0',
-    keywords='semantic segmentation, domain adaptation, mmsegmentation, CycleGAN, CyCADA',
+    keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
     python_requires='>=3.10,<3.14',
     install_requires=REQUIRES,
@@ -77,7 +77,7 @@ setup(
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
     classifiers=[
-        'Development Status :: 4 - Beta',
+        'Development Status :: 3 - Alpha',
         'Intended Audience :: Science/Research',
         'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3.10',
