@@ -1,21 +1,44 @@
 """The runner of domain adaptation."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Priority, Runner
+from torch import Tensor
 
 from mmseg_da.datasets.presence import check_data
+from mmseg_da.engine.checkpoints import (
+    PARTIAL,
+    gather_gradients,
+    newest_first,
+    put_in_place,
+    restore_gradients,
+)
+from mmseg_da.engine.hooks import SafeCheckpointHook
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
+
+_INSTEAD_OF = dict(IterBasedTrainLoop='ExactTrainLoop', CheckpointHook='SafeCheckpointHook')
 
 
 @RUNNERS.register_module()
 class DomainAdaptationRunner(Runner):
-    """mmengine's runner, with the checks that adaptation needs before it starts.
+    """mmengine's runner, with the checks that adaptation needs and a resume that is exact.
 
     Chosen by ``runner_type='DomainAdaptationRunner'``, which mmseg's own ``tools/train.py`` obeys.
+    Where a config says ``IterBasedTrainLoop`` or ``CheckpointHook`` it takes
+    :class:`~mmseg_da.engine.ExactTrainLoop` and :class:`~mmseg_da.engine.SafeCheckpointHook`.
+    A checkpoint is written under another name and renamed when it is whole. ``resume`` without a
+    file takes the newest one that can be read.
     """
+
+    accumulated: Mapping[str, Tensor] = MappingProxyType({})
+    """Gradients on their way to the next update, in the checkpoint that is written or was read."""
 
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'DomainAdaptationRunner':
@@ -44,3 +67,84 @@ class DomainAdaptationRunner(Runner):
                 f'{", ".join(part + "=dict(optimizer=...)" for part in parts)})'
             )
         return built
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop, ours for mmengine's."""
+        return super().build_train_loop(_ours(loop))
+
+    def register_hook(
+        self, hook: Hook | dict, priority: str | int | Priority | None = None
+    ) -> None:
+        """Register a hook, ours for mmengine's."""
+        super().register_hook(_ours(hook), priority)
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint; every process must call it.
+
+        Raises:
+            UserError: It cannot be written; nothing of it is left, and the older ones are.
+        """
+        self.accumulated = gather_gradients(self.model)
+        if '://' in str(out_dir) or kwargs.get('backend_args'):
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        final = Path(out_dir, filename)
+        partial = final.with_name(final.name + PARTIAL)
+        try:
+            super().save_checkpoint(out_dir, partial.name, *args, **kwargs)  # the main process only
+            if is_main_process():
+                put_in_place(partial, final)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f'{final}: cannot write the checkpoint ({error}). Make room, then continue with '
+                '--resume from the one before.'
+            ) from error
+
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict:
+        """Load weights, and note the gradients beside them."""
+        checkpoint = super().load_checkpoint(*args, **kwargs)
+        self.accumulated = checkpoint.get('gradients', {})
+        return checkpoint
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Continue from a checkpoint, also from between two updates."""
+        super().resume(*args, **kwargs)
+        restore_gradients(self.model, self.accumulated)
+
+    def load_or_resume(self) -> None:
+        """Load or resume what the config says; without a file, the newest that can be read.
+
+        Raises:
+            UserError: There are checkpoints to resume from, but none can be read.
+        """
+        if self._has_loaded or not self._resume or self._load_from is not None:
+            super().load_or_resume()
+            return
+        refused = []
+        for path in newest_first(Path(self.work_dir)):
+            try:
+                self.resume(str(path))
+            except UserError as error:
+                refused.append(str(path))
+                self.logger.warning(f'{error} Trying the checkpoint before it.')
+            else:
+                self._has_loaded = True
+                return
+        if refused:
+            raise UserError(f'none of these checkpoints can be read: {", ".join(refused)}')
+        self.logger.info(f'No checkpoint in {self.work_dir} to resume from: starting anew.')
+
+    def save_now(self) -> None:
+        """Save between two iterations, with the hook that saves at other times."""
+        for hook in self.hooks:
+            if isinstance(hook, SafeCheckpointHook):
+                hook.save_now(self)
+                self.logger.info(f'Told to end: saved {hook.last_ckpt}. Continue with --resume.')
+
+
+def _ours(component: Any) -> Any:
+    """The config of our loop or hook for that of mmengine's; anything else as it is."""
+    if isinstance(component, Mapping) and component.get('type') in _INSTEAD_OF:
+        return dict(component, type=_INSTEAD_OF[component['type']])
+    return component

@@ -61,7 +61,6 @@ EIGHT = {
     'train_cfg.max_iters': 8,
     'train_cfg.val_interval': 8,
     'default_hooks.checkpoint.interval': 4,
-    'model.segmentor.decode_head.dropout_ratio': 0.0,
 }
 
 

@@ -44,9 +44,10 @@ class SourceTargetSampler(Sampler[Draw]):
         self.seed = sync_random_seed() if seed is None else seed
         self.shuffle = shuffle
         self.rank, self.world_size = get_dist_info()
+        self.start = 0  # draws of this rank to pass over: a resume sets it
 
     def __iter__(self) -> Iterator[Draw]:
-        position = self.rank
+        position = self.rank + self.start * self.world_size
         while True:
             yield self.draw(position)
             position += self.world_size

@@ -1,0 +1,65 @@
+"""Checkpoints that are whole or not there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine.dist import all_gather, get_rank, get_world_size
+from torch import Tensor, nn
+
+PARTIAL = '.part'
+
+
+def put_in_place(partial: Path, final: Path) -> None:
+    """Give a file that is written its name, so that a crash leaves the old one or the new one."""
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(partial, final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def newest_first(work_dir: Path) -> Iterator[Path]:
+    """The checkpoints of a folder: what ``last_checkpoint`` names, then by falling iteration."""
+    last = work_dir / 'last_checkpoint'
+    seen = set()
+    if last.is_file():
+        named = Path(last.read_text().strip())
+        named = named if named.is_file() else work_dir / named.name
+        seen.add(named.resolve())
+        if named.is_file():
+            yield named
+    numbered = [p for p in work_dir.glob('iter_*.pth') if p.stem[5:].isdigit()]
+    for path in sorted(numbered, key=lambda p: int(p.stem[5:]), reverse=True):
+        if path.resolve() not in seen:
+            yield path
+
+
+def gather_gradients(model: nn.Module) -> dict[str, Tensor]:
+    """The gradients that accumulate towards the next update, of every process, on the CPU.
+
+    Empty after an update. Each is stacked over the processes (world size, ...), which must all
+    call this.
+    """
+    return {
+        name: torch.stack([each.cpu() for each in all_gather(parameter.grad)])
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
+
+
+def restore_gradients(model: nn.Module, gradients: dict[str, Tensor]) -> None:
+    """Put back what :func:`gather_gradients` took; their mean if the processes are not as many."""
+    for name, parameter in model.named_parameters():
+        if name in gradients:
+            stacked = gradients[name]
+            same = len(stacked) == get_world_size()
+            own = stacked[get_rank()] if same else stacked.mean(dim=0)
+            parameter.grad = own.to(parameter)

@@ -1,0 +1,5 @@
+"""Training loops."""
+
+from mmseg_da.engine.loops.exact_loop import ExactTrainLoop
+
+__all__ = ['ExactTrainLoop']
