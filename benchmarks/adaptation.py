@@ -19,9 +19,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from trials import Result, Trial, read_result, run_trial
 
 from mmseg_da.errors import user_errors
-from mmseg_da.testing.trials import Result, Trial, read_result, run_trial
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ('source_only', 'adaptsegnet', 'upper_bound')

@@ -1,7 +1,7 @@
 # SegFormer-B0 has one head, hence one level; its own optimizer and warm-up.
 _base_ = [
     '_base_/models/segformer_mit-b0.py',
-    '_base_/datasets/gta2cityscapes.py',
+    '_base_/datasets/gta2cityscapes_imagenet.py',
     '_base_/methods/adaptsegnet.py',
     '_base_/schedules/adaptsegnet_150k.py',
     '_base_/default_runtime.py',
@@ -12,16 +12,7 @@ model = dict(
     type='DomainAdaptor',
     segmentor=_base_.model,
     objectives=dict(seg=_base_.objectives.seg, adv_decode=_base_.objectives.adv_decode),
-    data_preprocessor=dict(
-        type='DomainPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        pad_val=0,
-        seg_pad_val=255,
-        source=dict(size=(720, 1280)),
-        target=dict(size=(512, 1024)),
-    ),
+    data_preprocessor=_base_.data_preprocessor,
 )
 optim_wrapper = dict(
     segmentor=dict(

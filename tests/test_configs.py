@@ -68,10 +68,8 @@ def shrink(model):
     """A config of the same structure with narrow ResNets, BN, small images and no downloads."""
     model = ConfigDict(model)
     for _, part in walk(model):
-        part.pop('init_cfg', None)
-        for key in ('size', 'size_divisor'):
-            if key in part and 'pad_val' in model.data_preprocessor:
-                part.pop(key)
+        for key in ('init_cfg', 'size', 'size_divisor'):
+            part.pop(key, None)
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
         if part.get('type') == 'PixelDiscriminator':
@@ -126,7 +124,7 @@ def test_one_training_step_moves_every_part(path):
     model.train()
     wrappers = build_wrappers(cfg.optim_wrapper, model)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    logs = model.train_step(batch(model.num_classes), wrappers)
+    logs = model.train_step(batch(model.num_classes, cfg.train_dataloader.batch_size), wrappers)
     assert all(math.isfinite(value) for value in logs.values())
     assert {phase.name + '.loss' for phase in model.phases()} <= set(logs)
     for name, part in model.parts().items():

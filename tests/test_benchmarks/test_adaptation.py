@@ -1,31 +1,21 @@
 """The benchmark's arithmetic, its tables, and that it does nothing twice."""
 
-import importlib.util
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import adaptation
 import pytest
+import trials
+from trials import Result, Trial
 
 from mmseg_da.errors import UserError
-from mmseg_da.testing import trials
-from mmseg_da.testing.trials import Result, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_benchmark():
-    spec = importlib.util.spec_from_file_location('adaptation', ROOT / 'benchmarks/adaptation.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-adaptation = load_benchmark()
-
-
 def result(method: str, seed: int, miou: float) -> Result:
-    return Result(Trial(method, 'toy', seed), miou, dict(road=miou), iterations=500, seconds=60.0)
+    return Result(Trial(method, 'toy', seed), miou, dict(road=miou), 500, 60.0, config='0')
 
 
 RESULTS = [
@@ -61,17 +51,22 @@ def test_only_the_marked_section_of_a_document_changes(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_finished_trial_is_read_not_run(tmp_path):
+def test_a_finished_trial_is_read_until_its_config_changes(tmp_path, monkeypatch):
     done = RESULTS[2]
+    done = replace(done, config=trials.fingerprint(done.trial, ROOT, ['train_cfg.max_iters=7']))
     folder = tmp_path / done.trial.name
     folder.mkdir()
     (folder / 'result.json').write_text(json.dumps(asdict(done)))
-    assert trials.run_trial(done.trial, tmp_path, root=tmp_path / 'nowhere') == done
+    assert trials.run_trial(done.trial, tmp_path, ROOT, ['train_cfg.max_iters=7']) == done
     assert adaptation.all_results(tmp_path) == [done]
+    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path / 'empty'))
+    with pytest.raises(UserError, match='failed'):  # it was run, without data
+        trials.run_trial(done.trial, tmp_path, ROOT, ['train_cfg.max_iters=8'])
+    assert adaptation.all_results(tmp_path) == []
 
 
 def test_a_failed_trial_says_why_and_leaves_no_result(tmp_path, monkeypatch):
     monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path / 'empty'))
-    with pytest.raises(UserError, match='make toy'):
+    with pytest.raises(UserError, match=r'output\.txt: .*make toy'):
         trials.run_trial(Trial('source_only', 'toy', 0), tmp_path, ROOT)
     assert not list(tmp_path.glob('*/result.json'))

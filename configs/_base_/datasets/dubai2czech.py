@@ -7,42 +7,9 @@ metainfo = dict(
     palette=[[60, 16, 152], [132, 41, 246], [110, 193, 228], [254, 221, 58], [226, 169, 41]],
 )
 
-train_source = dict(
-    type='BaseSegDataset',
-    data_root=f'{pair_root}/source',
-    data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-    metainfo=metainfo,
-    pipeline=_base_.source_pipeline,
-)
-train_target = dict(
-    type='BaseSegDataset',
-    data_root=f'{pair_root}/target',
-    data_prefix=dict(img_path='img_dir/train'),
-    metainfo=metainfo,
-    pipeline=_base_.target_pipeline,
-)
-# The upper bound alone reads these labels: see benchmarks/adaptation.py.
-labelled_target = dict(
-    type='BaseSegDataset',
-    data_root=f'{pair_root}/target',
-    data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
-    metainfo=metainfo,
-    pipeline=_base_.source_pipeline,
-)
-val_target = dict(
-    type='BaseSegDataset',
-    data_root=f'{pair_root}/target',
-    data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-    metainfo=metainfo,
-    pipeline=_base_.test_pipeline,
-)
-
-train_dataloader = dict(dataset=dict(source=train_source, target=train_target))
-val_dataloader = dict(dataset=val_target)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=val_target,
-)
+source = dict(data_root=f'{pair_root}/source', metainfo=metainfo)
+target = dict(data_root=f'{pair_root}/target', metainfo=metainfo)
+train_dataloader = dict(dataset=dict(source=source, target=target))
+val_dataloader = dict(dataset=target)
+test_dataloader = dict(dataset=target)
+labelled_target = target

@@ -45,18 +45,43 @@ data_preprocessor = dict(
     size=crop_size,
 )
 
+# A pair gives each domain its data_root and metainfo.
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='SourceTargetSampler'),
-    dataset=dict(type='SourceTargetDataset'),
+    dataset=dict(
+        type='SourceTargetDataset',
+        source=dict(
+            type='BaseSegDataset',
+            data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
+            pipeline=source_pipeline,
+        ),
+        target=dict(
+            type='BaseSegDataset',
+            data_prefix=dict(img_path='img_dir/train'),
+            pipeline=target_pipeline,
+        ),
+    ),
 )
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='BaseSegDataset',
+        data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+# The upper bound alone reads these labels: see benchmarks/adaptation.py.
+labelled_target = dict(
+    type='BaseSegDataset',
+    data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
+    pipeline=source_pipeline,
 )
 val_evaluator = dict(type='ClassIoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator

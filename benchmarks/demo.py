@@ -17,11 +17,11 @@ from mmseg.apis import inference_model, init_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from trials import Result, Trial, run_trial
 
 from mmseg_da.errors import user_errors
 from mmseg_da.registry import DATASETS
 from mmseg_da.testing.toy_domains import make_toy_domains
-from mmseg_da.testing.trials import Result, Trial, run_trial
 from mmseg_da.visualization import paint, save_panel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +41,7 @@ def train(work_dir: Path, seed: int, iterations: int | None, console: Console) -
     options = []
     if iterations:
         options = [f'train_cfg.{key}={iterations}' for key in ('max_iters', 'val_interval')]
+        options.append(f'param_scheduler.0.end={iterations + 1}')
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         return {

@@ -1,9 +1,12 @@
 """Training the small configs one after the other, and reading what they reached.
 
 The demo and the benchmarks stand on it. Each trial is one run of ``tools/train.py`` in a process
-of its own; a finished one leaves ``result.json`` in its folder and is not run again.
+of its own; a finished one leaves ``result.json`` in its folder and is not run again while its
+config stays the same.
 """
 
+import argparse
+import hashlib
 import json
 import re
 import subprocess
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from mmseg_da.engine.launch import ConfigOptions, read_config
 from mmseg_da.errors import UserError
 from mmseg_da.version import __version__
 
@@ -50,6 +54,7 @@ class Result:
         ious: IoU in percent by class.
         iterations: Updates of the segmentor.
         seconds: Wall time, with start-up and validation.
+        config: Fingerprint of the whole config, with the options.
         version: Of this package.
     """
 
@@ -58,6 +63,7 @@ class Result:
     ious: dict[str, float]
     iterations: int
     seconds: float
+    config: str
     version: str = __version__
 
 
@@ -78,12 +84,16 @@ def run_trial(
         progress: Where to show a bar.
 
     Raises:
-        UserError: The training failed; names its log.
+        UserError: The training failed; says why and names its log.
     """
     folder = work_dir / trial.name
     record = folder / 'result.json'
+    config = fingerprint(trial, root, options)
     if record.is_file():
-        return read_result(record)
+        earlier = read_result(record)
+        if (earlier.config, earlier.version) == (config, __version__):
+            return earlier
+        record.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     _train(trial, folder, root, options, progress)
@@ -94,11 +104,21 @@ def run_trial(
         ious={key[4:]: value for key, value in scalars.items() if key.startswith('IoU.')},
         iterations=scalars['step'],
         seconds=round(time.monotonic() - start, 1),
+        config=config,
     )
     partial = record.with_suffix('.part')
     partial.write_text(json.dumps(asdict(result), indent=1))
     partial.replace(record)
     return result
+
+
+def fingerprint(trial: Trial, root: Path, options: Sequence[str]) -> str:
+    """Twelve digits that change with the merged config, and with nothing else."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={})
+    parsed = parser.parse_args(['--cfg-options', *options] if options else [])
+    cfg = read_config(str(root / trial.config), parsed.cfg_options)
+    return hashlib.sha256(cfg.pretty_text.encode()).hexdigest()[:12]
 
 
 def read_result(record: Path) -> Result:
@@ -134,9 +154,13 @@ def _train(
             if progress and (match := _ITERATION.search(line)) and match[1] == 'train':
                 progress.update(bar, completed=int(match[2]), total=int(match[3]))
     if process.returncode:
-        lines = log.read_text().splitlines()
-        said = next((line for line in lines if line.startswith('error: ')), lines[-1:])
-        raise UserError(f'{trial.config} failed, see {log}: {said}')
+        raise UserError(f'{trial.config} failed, see {log}: {_reason(log.read_text())}')
+
+
+def _reason(output: str) -> str:
+    """What a tool said when it failed: its message, or else its last line."""
+    told = re.search(r'^error: (.*)', output, re.DOTALL | re.MULTILINE)
+    return told[1].strip() if told else (output.splitlines() or ['no output'])[-1]
 
 
 def _last_scalars(folder: Path) -> dict[str, float]:
