@@ -9,16 +9,17 @@ from typing import Any
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+LOADERS = ('train_dataloader', 'val_dataloader')
 _CONVERTERS = dict(GTADataset='gta', CityscapesDataset='cityscapes')
+_MAKE_TOY = 'Run `make toy` (python tools/make_toy_domains.py) to write the toy domains.'
 
 
 def check_data(cfg: Mapping[str, Any], loaders: Sequence[str] = LOADERS) -> None:
-    """Look for every folder that a config's loaders read, and for one label in each.
+    """Look for every folder that a config's loaders read, and for one image and label in each.
 
     Args:
         cfg: A training or test config.
-        loaders: Keys of the loaders that are going to be used.
+        loaders: Keys of the loaders that are going to be used; those of a training by default.
 
     Raises:
         UserError: A folder, a list file or a label is missing; names it and how to get it.
@@ -43,13 +44,17 @@ def _leaves(cfg: Any, labelled: bool) -> Iterator[tuple[Mapping[str, Any], bool]
 
 
 def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
-    root, prefixes = cfg.get('data_root') or '', cfg.get('data_prefix') or {}
+    root, prefixes = cfg.get('data_root') or '', _argument(cfg, 'data_prefix')
     if cfg.get('backend_args') or '://' in root:
         return  # not on this disk
+    if prefixes is None:  # the class sets folders of its own
+        if not Path(root).is_dir():
+            raise UserError(f'{root}: no such folder. {_how_to_get(cfg, Path(root))}')
+        return
     images = Path(root, prefixes.get('img_path') or '')
     folders = [images]
     if labelled and 'seg_map_path' in prefixes:
-        folders.append(Path(root, prefixes['seg_map_path']))
+        folders.append(Path(root, prefixes['seg_map_path'] or ''))
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f'{folder}: no such folder. {_how_to_get(cfg, folder)}')
@@ -57,47 +62,49 @@ def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
 
 
 def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> None:
-    suffix, seg_suffix = _argument(cfg, 'img_suffix') or '', _argument(cfg, 'seg_map_suffix')
+    """Look for the first image and its label, as far as the config or the class says their names."""
+    suffix, seg_suffix = _argument(cfg, 'img_suffix'), _argument(cfg, 'seg_map_suffix')
+    name = None
     if cfg.get('ann_file'):
         name = _first_listed(cfg, Path(cfg.get('data_root') or '', cfg['ann_file']))
-    else:
+    elif suffix is not None:
         name = _first_file(images, suffix)
-    if name is None or not (images / f'{name}{suffix}').is_file():
+    if suffix is not None and (name is None or not (images / f'{name}{suffix}').is_file()):
         which = f'no image that ends in {suffix!r}' if name is None else f'no image {name}{suffix}'
         raise UserError(
             f'{images}: {which}. {_how_to_get(cfg, images)} If the images have another ending, set '
             'img_suffix.'
         )
-    if labels is None or not seg_suffix:
+    if labels is None or name is None or not seg_suffix:
         return
     label = labels / f'{name}{seg_suffix}'
     if not label.is_file():
-        raise UserError(f'{label}: no such label. {_how_to_get(cfg, label)}')
+        raise UserError(f'{label}: no such label. {_how_to_convert(cfg, label)}')
 
 
 def _argument(cfg: Mapping[str, Any], name: str) -> Any:
-    """What the config says, else the default of its dataset class."""
-    if name in cfg:
+    """What the config says, else the default of its dataset class; None if neither names it."""
+    if cfg.get(name) is not None:
         return cfg[name]
     kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
     parameter = inspect.signature(kind).parameters.get(name) if kind else None
-    return None if parameter is None else parameter.default
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def _first_listed(cfg: Mapping[str, Any], path: Path) -> str:
     """The first name in a list of images."""
     if not path.is_file():
-        raise UserError(f'{path}: no such list of images. {_how_to_get(cfg, path)}')
+        raise UserError(f'{path}: no such list of images. {_how_to_convert(cfg, path)}')
     with path.open() as lines:
         name = next((line.strip() for line in lines if line.strip()), None)
     if name is None:
-        raise UserError(f'{path}: the list of images is empty. {_how_to_get(cfg, path)}')
+        raise UserError(f'{path}: the list of images is empty. {_how_to_convert(cfg, path)}')
     return name
 
 
 def _first_file(folder: Path, suffix: str) -> str | None:
     """The first image below a folder, as a list would name it."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
             if name.endswith(suffix):
@@ -107,14 +114,30 @@ def _first_file(folder: Path, suffix: str) -> str | None:
 
 
 def _how_to_get(cfg: Mapping[str, Any], missing: Path) -> str:
+    """Where a missing folder or image comes from, and what to run once it is there."""
     if 'toy' in missing.parts:
-        return 'Run `make toy` (python tools/make_toy_domains.py) to write the toy domains.'
-    converter = _CONVERTERS.get(str(cfg.get('type')))
-    if converter and missing.suffix:
-        root = cfg.get('data_root')
-        return f'Run `python tools/dataset_converters/{converter}.py {root}` to make the labels and lists.'
+        return _MAKE_TOY
+    converter = _converter(cfg)
     return (
         'docs/data.md says how to get each data set and how it is laid out; the environment '
         'variable MMSEG_DA_DATA names the folder that holds them all (now: '
         f'{os.environ.get("MMSEG_DA_DATA", "data")}).'
+        + (f' Then run `{converter}` to make the labels and lists.' if converter else '')
     )
+
+
+def _how_to_convert(cfg: Mapping[str, Any], missing: Path) -> str:
+    """What writes a missing label or list."""
+    converter = _converter(cfg)
+    if 'toy' in missing.parts or not converter:
+        return _how_to_get(cfg, missing)
+    return f'Run `{converter}` to make the labels and lists.'
+
+
+def _converter(cfg: Mapping[str, Any]) -> str | None:
+    """The command that makes the labels and lists of a dataset, if we have one."""
+    kind = cfg.get('type')
+    name = kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', None)
+    if name not in _CONVERTERS:
+        return None
+    return f'python tools/dataset_converters/{_CONVERTERS[name]}.py {cfg.get("data_root") or "."}'

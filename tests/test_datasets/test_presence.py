@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset, CityscapesDataset
 
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.errors import UserError
@@ -194,3 +195,85 @@ def test_data_elsewhere_is_left_alone(tmp_path):
 
 def test_a_config_without_loaders_passes():
     check_data(Config(dict(model=dict(type='EncoderDecoder'))))
+
+
+@DATASETS.register_module()
+class FixedSuffixDataset(BaseSegDataset):
+    """Says its suffixes where only building it would tell."""
+
+    METAINFO = dict(classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]])
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(img_suffix='.jpg', seg_map_suffix='_gt.png', **kwargs)
+
+
+def fixed(root, **changes):
+    (root / 'images').mkdir(parents=True)
+    (root / 'images/1.jpg').touch()
+    (root / 'train.txt').write_text('1\n')
+    prefix = dict(img_path='images', seg_map_path='images')
+    cfg = dict(type='FixedSuffixDataset', data_root=str(root), data_prefix=prefix, pipeline=[])
+    return cfg | changes
+
+
+@pytest.mark.parametrize('ann_file', ['', 'train.txt'])
+def test_suffixes_that_the_class_keeps_to_itself_are_not_guessed(tmp_path, ann_file):
+    cfg = fixed(tmp_path / 'mine', ann_file=ann_file)
+    assert len(DATASETS.build(cfg)) == 1
+    check_data(dict(train_dataloader=dict(dataset=cfg)))
+
+
+def test_the_list_of_such_a_class_is_looked_for(tmp_path):
+    cfg = fixed(tmp_path / 'mine', ann_file='none.txt')
+    with pytest.raises(UserError, match=r'none\.txt: no such list'):
+        check_data(dict(train_dataloader=dict(dataset=cfg)))
+
+
+def test_folders_that_the_class_keeps_to_itself_are_not_guessed(tmp_path):
+    cfg = fixed(tmp_path / 'mine', ann_file='train.txt', img_suffix='.jpg', data_prefix=None)
+    check_data(dict(train_dataloader=dict(dataset=cfg)))
+    cfg['data_root'] = f'{tmp_path}/nowhere'
+    with pytest.raises(UserError, match='nowhere: no such folder'):
+        check_data(dict(train_dataloader=dict(dataset=cfg)))
+
+
+def test_linked_folders_are_looked_into(data):
+    (data / 'cityscapes/leftImg8bit/train').rename(data / 'elsewhere')
+    (data / 'cityscapes/leftImg8bit/train').mkdir()
+    (data / 'cityscapes/leftImg8bit/train/city').symlink_to(data / 'elsewhere/toyburg')
+    check_data(config(data))
+
+
+def test_a_training_needs_no_test_data(data):
+    cfg = config(data)
+    cfg.test_dataloader = dict(dataset=dict(type='CityscapesDataset', data_root='nowhere'))
+    check_data(cfg)
+    with pytest.raises(UserError, match='nowhere: no such folder'):
+        check_data(cfg, ['test_dataloader'])
+
+
+@pytest.mark.parametrize(
+    ('folder', 'command'),
+    [
+        ('gta/images', 'gta.py {}/gta'),
+        ('gta/labels', 'gta.py {}/gta'),
+        ('cityscapes/leftImg8bit/val', 'cityscapes.py {}/cityscapes'),
+        ('cityscapes/gtFine/val', 'cityscapes.py {}/cityscapes'),
+    ],
+)
+def test_a_missing_folder_names_the_converter_that_follows(data, folder, command):
+    shutil.rmtree(data / folder)
+    said = problem(data)
+    told = f'Then run `python tools/dataset_converters/{command.format(data)}`' in said
+    assert told == (data.name == 'real')
+
+
+@pytest.mark.parametrize('kind', ['mmseg.CityscapesDataset', CityscapesDataset])
+def test_the_converter_is_known_by_scope_or_class_too(drawn, tmp_path, kind):
+    shutil.copytree(drawn / 'toy/cityscapes', tmp_path / 'mine')
+    for path in (tmp_path / 'mine/gtFine/val').rglob(f'*{SUFFIX}'):
+        path.unlink()
+    val = config(tmp_path).val_dataloader.dataset.to_dict()
+    val |= dict(type=kind, data_root=f'{tmp_path}/mine')
+    with pytest.raises(UserError, match=f'Run .*cityscapes.py {tmp_path}/mine`'):
+        check_data(dict(val_dataloader=dict(dataset=val)))
