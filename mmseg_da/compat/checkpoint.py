@@ -3,7 +3,8 @@
 mmengine 0.10.7 calls a bare ``torch.load``: on torch 2.6 and later it cannot read its own training
 checkpoints, before that it runs whatever the file asks for. The onedl fork tries an allow-list
 (with ``getattr`` itself on it) and then loads without any. Here ``weights_only=True`` is always
-set, the allow-list is :mod:`mmseg_da.compat.allowlist`, and there is no second attempt.
+set, the allow-list is :mod:`mmseg_da.compat.allowlist`, there is no second attempt, and what torch
+reads past its unpickler (CVE-2025-32434, in torch up to 2.5) is refused before torch sees it.
 
 :func:`install` sets a few names in ``mmengine.runner.checkpoint``: ``torch`` (a view of torch whose
 ``load`` is :func:`load`), ``load_url``, the fork's ``_safe_torch_load``, and
@@ -16,9 +17,10 @@ import functools
 import os
 import pickle
 import re
+import tarfile
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +47,42 @@ def load(f: Any, map_location: Any = None, **_: Any) -> Any:
     Raises:
         UserError: if the file is missing, damaged, or holds anything beyond the allow-list.
     """
-    name = os.fspath(f) if isinstance(f, str | os.PathLike) else 'the checkpoint'
+    is_path = isinstance(f, str | os.PathLike)
+    name = os.fspath(f) if is_path else str(getattr(f, 'name', 'the checkpoint'))
     try:
+        with open(f, 'rb') if is_path else nullcontext(f) as stream:
+            _refuse_other_archives(stream, name)
         with _allowing_our_names():
             loaded = torch.load(f, map_location=map_location, weights_only=True)
         return allowlist.thaw(loaded)
     except FileNotFoundError:
         raise UserError(_missing(name)) from None
+    except UserError:
+        raise
     except Exception as error:  # a hostile or cut file can fail in any way
         raise UserError(_explain(name, error)) from error
+
+
+def _refuse_other_archives(stream: Any, name: str) -> None:
+    """Refuse the two formats for which torch has readers that know of no allow-list."""
+    start = stream.tell()
+    kind = None
+    # The decisions are torch's, by its own readers: another zip reader may see other members.
+    if stream.read(4) == b'PK\x03\x04':
+        stream.seek(start)
+        if 'constants.pkl' in torch._C.PyTorchFileReader(stream).get_all_records():
+            kind = 'TorchScript archive'
+    elif start == 0:  # nowhere else does torch look for one, and tarfile takes anything for one
+        stream.seek(start)
+        with suppress(tarfile.TarError), tarfile.open(fileobj=stream, mode='r:'):
+            kind = 'legacy tar'
+    stream.seek(start)
+    if kind:
+        raise UserError(
+            f'{name} was refused: a {kind} is no checkpoint of weights, and reading it may run '
+            'code. Nothing was run. Get the weights from a source that you trust, or have their '
+            'owner save them again: torch.save(dict(state_dict=model.state_dict()), path).'
+        )
 
 
 @contextmanager

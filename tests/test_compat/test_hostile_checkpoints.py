@@ -1,7 +1,9 @@
 """Files that want more than to be read are refused in one message, and run nothing."""
 
+import io
 import os
 import pickle
+import tarfile
 import zipfile
 
 import mmengine.runner
@@ -133,6 +135,50 @@ def test_a_chain_of_needed_names_is_refused(tmp_path, chain, writer, each_unpick
     refusal(WRITERS[writer](tmp_path / 'hostile.pth', content))
     assert not marker.exists()
     assert HistoryBuffer._statistics_methods == before
+
+
+def torchscript_archive(path, marker):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(path))
+
+
+def legacy_tar(path, marker):
+    with tarfile.open(path, 'w') as archive:
+        for name in ('storages', 'tensors', 'pickle'):
+            content = pickle.dumps(Touch(marker) if name == 'pickle' else 0, protocol=2)
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('opened', ['path', 'file', 'bytes'])
+@pytest.mark.parametrize(
+    ('write', 'kind'), [(torchscript_archive, 'TorchScript archive'), (legacy_tar, 'legacy tar')]
+)
+def test_an_archive_that_torch_reads_without_its_unpickler_never_reaches_torch(
+    tmp_path, monkeypatch, write, kind, opened, each_unpickler
+):
+    path, marker = tmp_path / 'hostile.pth', tmp_path / 'marker'
+    write(path, marker)
+    reached = []
+    monkeypatch.setattr(torch, 'load', lambda *args, **kwargs: reached.append(args))
+    monkeypatch.setattr(torch.jit, 'load', lambda *args, **kwargs: reached.append(args))
+    with open(path, 'rb') as file, pytest.raises(UserError, match=f'{kind} is no checkpoint') as e:
+        checkpoint.load(
+            {'path': path, 'file': file, 'bytes': io.BytesIO(path.read_bytes())}[opened]
+        )
+    assert ('the checkpoint' if opened == 'bytes' else str(path)) in str(e.value)
+    assert reached == []
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_stream_is_read_from_where_it_stands(tmp_path, zipped, each_unpickler):
+    stream = io.BytesIO(b'head')
+    stream.seek(4)
+    torch.save({'a': torch.ones(2)}, stream, _use_new_zipfile_serialization=zipped)
+    stream.seek(4)
+    torch.testing.assert_close(checkpoint.load(stream)['a'], torch.ones(2))
 
 
 @pytest.mark.parametrize('writer', WRITERS)
