@@ -22,7 +22,7 @@ model = dict(
         type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, num_stages=4,
         out_indices=(0, 1, 2, 3), strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
     decode_head=dict(
-        type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, num_classes=3,
+        type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, num_classes=2,
         loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
     train_cfg=dict(), test_cfg=dict(mode='whole'))
 train_dataloader = dict(
@@ -30,7 +30,7 @@ train_dataloader = dict(
     dataset=dict(
         type='BaseSegDataset', data_root='data/my_source',
         data_prefix=dict(img_path='images', seg_map_path='labels'),
-        metainfo=dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0], [9, 9, 9], [99, 99, 99]]),
+        metainfo=dict(classes=('road', 'car'), palette=[[0, 0, 0], [9, 9, 9]]),
         pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
                   dict(type='RandomCrop', crop_size=crop_size), dict(type='PackSegInputs')]))
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01))
@@ -54,7 +54,7 @@ def write_images(folder: Path, labelled: bool) -> None:
         Image.fromarray(pixels).save(folder / 'images' / f'{number}.jpg')
         if labelled:
             (folder / 'labels').mkdir(exist_ok=True)
-            labels = rng.integers(0, 3, (70, 80), dtype=np.uint8)
+            labels = rng.integers(0, 2, (70, 80), dtype=np.uint8)
             Image.fromarray(labels).save(folder / 'labels' / f'{number}.png')
 
 

@@ -1,9 +1,11 @@
 """Mathematics of domain adaptation in plain torch: no mmengine, no registry, no ``nn.Module``."""
 
-from mmseg_da.functional.adversarial import SOURCE, TARGET, domain_loss
-from mmseg_da.functional.entropy import full_precision, self_information_map, softmax_map
+from mmseg_da.functional.adversarial import KINDS, SOURCE, TARGET, domain_loss
+from mmseg_da.functional.entropy import self_information_map, softmax_map
+from mmseg_da.functional.precision import full_precision
 
 __all__ = [
+    'KINDS',
     'SOURCE',
     'TARGET',
     'domain_loss',

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_da.functional.precision import full_precision
+
 SOURCE, TARGET = 0.0, 1.0
 """Domain labels: the released AdaptSegNet and ADVENT code call the source 0 and the target 1."""
 
@@ -28,7 +30,7 @@ def domain_loss(verdict: Tensor, looks_like: float, kind: str = 'vanilla') -> Te
     Raises:
         ValueError: ``kind`` is neither of the two.
     """
-    verdict = verdict.float() if verdict.dtype in (torch.float16, torch.bfloat16) else verdict
+    verdict = full_precision(verdict)
     label = torch.full_like(verdict, looks_like)
     if kind == 'vanilla':
         return F.binary_cross_entropy_with_logits(verdict, label)

@@ -2,16 +2,9 @@
 
 import math
 
-import torch
 from torch import Tensor
 
-
-def full_precision(logits: Tensor) -> Tensor:
-    """The same values in float32, or untouched where they are as precise already.
-
-    Probabilities and logarithms break in half precision: ``1e-30`` is 0 in float16.
-    """
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+from mmseg_da.functional.precision import full_precision
 
 
 def softmax_map(logits: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """A segmentor and the objectives that adapt it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.model import ModuleDict
@@ -71,19 +71,23 @@ class DomainAdaptor(PhasedModel):
         self.segmentor: EncoderDecoder = MODELS.build(segmentor)
         require_dense(self.segmentor)
         self.objectives = _build_objectives(objectives, self.segmentor)
-        self.backward_by_stages = backward == 'stages'
+        self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
         self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
 
     def parts(self) -> dict[str, nn.Module]:
         parts = {SEGMENTOR: self.segmentor}
+        # Made anew each time: kept as an attribute, it would be in the state dict twice.
         if self._rivals():
             parts[DISCRIMINATORS] = nn.ModuleDict(self._rivals())
         return parts
 
     def phases(self) -> tuple[Phase, ...]:
+        return self._phases
+
+    def _plan(self, by_stages: bool) -> tuple[Phase, ...]:
         views = {name: tuple(each.views) for name, each in self.objectives.items()}
-        groups = group_by_views(views) if self.backward_by_stages else [tuple(views)]
+        groups = group_by_views(views) if by_stages else [tuple(views)]
         stages = tuple(
             Stage(SEGMENTOR, tuple(dict.fromkeys(v for name in group for v in views[name])), group)
             for group in groups
@@ -108,8 +112,8 @@ class DomainAdaptor(PhasedModel):
                 for name in stage.terms
                 for key, value in self._losses_of(name, step, stage.phase).items()
             }
-        if self._rivals() and stage == self.phases()[0].stages[-1]:
-            step.remember()
+        if self._rivals() and stage == self._phases[0].stages[-1]:
+            step.remember()  # here and not in end_stage: by then the segmentor has moved
         return losses
 
     def end_stage(self, step: Step, stage: Stage) -> None:
@@ -223,7 +227,9 @@ def _build_objective(name: str, cfg: dict) -> Objective:
 
 
 def _for_domains(plain: dict | None) -> dict | None:
-    """A plain segmentor's preprocessor config, for both domains."""
-    if plain is None or isinstance(plain, nn.Module):
+    """The preprocessor config of a plain segmentor, for both domains."""
+    if not isinstance(plain, Mapping):
         return plain
+    if plain.get('type') not in ('SegDataPreProcessor', 'mmseg.SegDataPreProcessor'):
+        return dict(plain)  # the user's own kind: it is told that it knows one domain
     return dict(plain, type='DomainPreprocessor')
