@@ -122,7 +122,8 @@ def _build_one(domain: str, cfg: dict) -> BaseDataset:
         # All that mmengine says about an empty dataset is that NumPy could not join its items.
         if 'need at least one array' not in str(error):
             raise
-    folder = os.path.join(cfg.get('data_root') or '', cfg['data_prefix'].get('img_path') or '')
+    prefix = cfg.get('data_prefix') or {}
+    folder = os.path.join(cfg.get('data_root') or '', prefix.get('img_path') or '')
     raise UserError(f'{domain} dataset: no image found in {folder}; check the path and suffix')
 
 

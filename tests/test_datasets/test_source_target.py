@@ -207,12 +207,17 @@ def test_an_empty_list_is_refused(target):
         SourceTargetDataset([], target)
 
 
+@pytest.mark.parametrize('folder', ['/images', '/?'])  # the second by the class's own default
 @pytest.mark.parametrize('domain', ['source', 'target'])
-def test_an_empty_dataset_names_its_folder(source, target, domain):
+def test_an_empty_dataset_names_its_folder(source, target, domain, folder):
     cfgs = dict(source=source, target=target)
     cfgs[domain] = cfgs[domain] | dict(img_suffix='.tif')
-    with pytest.raises(UserError, match=rf'{domain} dataset: no image found in .*{domain}/images'):
-        SourceTargetDataset(**cfgs)
+    if folder != '/images':
+        del cfgs[domain]['data_prefix']
+    with pytest.raises(
+        UserError, match=rf'{domain} dataset: no image found in .*{domain}{folder};'
+    ):
+        DATASETS.build(dict(type='SourceTargetDataset', **cfgs))
 
 
 @pytest.mark.parametrize('workers', [0, 1])
@@ -294,7 +299,3 @@ def test_workers_make_no_difference(augmented, workers):
     )
     there = [pixels(item) for item in loader]
     assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
-
-
-def test_it_is_registered():
-    assert DATASETS.get('SourceTargetDataset') is SourceTargetDataset
