@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mmengine.dataset import InfiniteSampler
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch.utils.data import DataLoader, Dataset
 
 from mmseg_da.datasets import Draw, SourceTargetSampler
 from mmseg_da.datasets.samplers import source_target
@@ -119,3 +121,44 @@ def test_it_is_built_as_mmengine_builds_samplers():
     )
     assert (built.seed, built.rank, built.world_size) == (5, 0, 1)
     assert not isinstance(built, InfiniteSampler)
+
+
+@pytest.mark.parametrize('world', [1, 3])
+def test_skipping_is_absolute_and_counts_draws_of_one_rank(monkeypatch, world):
+    for rank in range(world):
+        skipping = sampler((5, 7), 0, rank, world, monkeypatch)
+        stream = take(skipping, 30)
+        for count in (4, 0, 10):
+            skipping.skip(count)
+            assert take(skipping, 20) == stream[count : count + 20]
+
+
+def test_a_negative_skip_is_refused():
+    with pytest.raises(ValueError, match='-1'):
+        sampler((5, 7)).skip(-1)
+
+
+class Drawn(Dataset):
+    """Gives the draw itself, and notes it."""
+
+    def __init__(self):
+        self.read = []
+
+    def __getitem__(self, draw):
+        self.read.append(draw)
+        return tuple(draw)
+
+
+@pytest.mark.stack
+def test_a_plain_loop_resumes_at_the_draw_of_its_iteration():
+    straight = take(sampler((5, 7)), 12)
+    dataset = Drawn()
+    loader = DataLoader(dataset, 2, sampler=sampler((5, 7)), collate_fn=list)
+    iterator = _InfiniteDataloaderIterator(loader)
+    if hasattr(iterator, 'skip_iter'):  # onedl: passes over the draws without reading them
+        iterator.skip_iter(4)
+        assert dataset.read == []
+    else:
+        for _ in range(4):
+            next(iterator)
+    assert next(iterator) == [tuple(draw) for draw in straight[8:10]]

@@ -56,6 +56,20 @@ class SourceTargetSampler(Sampler[Draw]):
         """Source images: what mmengine calls an epoch."""
         return self.sizes[0]
 
+    def skip(self, num_samples: int) -> None:
+        """Start at a later draw, as onedl-mmengine's own loop asks for when it resumes.
+
+        Args:
+            num_samples: Draws of this rank to pass over, counted from the first of the stream:
+                iterations times batch size.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        if num_samples < 0:
+            raise ValueError(f'num_samples must not be negative, got {num_samples}')
+        self.start = num_samples
+
     def draw(self, position: int) -> Draw:
         """The draw at a position of the joint stream of all ranks."""
         source, target = (self._index(domain, position) for domain in (0, 1))
