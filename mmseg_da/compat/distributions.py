@@ -11,6 +11,24 @@ OWNERS = {
     'mmseg': ('mmsegmentation', 'onedl-mmsegmentation', 'mmseg'),
 }
 
+# What the extras of these names in setup.py ask for, to tell a command that works without an index
+# that has this package.
+REQUIREMENTS = {
+    'lite': (
+        'mmsegmentation>=1.2.2,<1.3',
+        'mmengine>=0.10.7,<0.11',
+        'ftfy',
+        'regex',
+        'mmcv-lite>=2.1.0,<2.2',
+    ),
+    'onedl': (
+        'onedl-mmsegmentation>=1.4.2,<1.5',
+        'onedl-mmengine>=0.10.12,<0.11',
+        'onedl-mmcv>=2.3.6,<2.4',
+        'torch>=2.4',
+    ),
+}
+
 
 def owners(import_name: str) -> dict[str, str]:
     """Return the installed distributions that own ``import_name``, with their versions."""
@@ -43,11 +61,19 @@ def double_installs() -> list[str]:
     return messages
 
 
+def install_command(extra: str) -> str:
+    """Return the command that installs the packages of ``extra``, ``'lite'`` or ``'onedl'``."""
+    # Quoted, as `>` is a redirection to the shell.
+    return 'pip install ' + ' '.join(
+        f'"{item}"' if '>' in item else item for item in REQUIREMENTS[extra]
+    )
+
+
 def remedy() -> str:
     """Return the command that leaves one family, whatever is installed now."""
     installed = [name for import_name in OWNERS for name in owners(import_name)]
     extra = 'onedl' if any(name.startswith('onedl-') for name in installed) else 'lite'
-    return f'Run: pip uninstall -y {" ".join(installed)} && pip install "mmseg-da[{extra}]"'
+    return f'Run: pip uninstall -y {" ".join(installed)} && {install_command(extra)}'
 
 
 def warn_double_installs() -> None:

@@ -104,6 +104,5 @@ def _require_loadable() -> None:
 
 
 def _without_ops(found: dict[str, str]) -> str:
-    if any(name.startswith('onedl-') for name in found):
-        return 'onedl-mmcv>=2.3.6,<2.4'
-    return 'mmcv-lite>=2.1.0,<2.2'
+    extra = 'onedl' if any(name.startswith('onedl-') for name in found) else 'lite'
+    return next(item for item in distributions.REQUIREMENTS[extra] if 'mmcv' in item)

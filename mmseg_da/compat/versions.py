@@ -72,14 +72,15 @@ def _for_module(module: str | None) -> str:
     top = (module or '').partition('.')[0]
     if top in distributions.OWNERS and distributions.owners(top):
         return distributions.remedy()
-    return f'Run: pip install "mmseg-da[{"onedl" if family() == "onedl" else "lite"}]"'
+    extra = 'onedl' if family() == 'onedl' else 'lite'
+    return f'Run: {distributions.install_command(extra)}'
 
 
 def _command(name: str, kind: str) -> str:
     if name == 'torch':
         return f'pip install "torch{TORCH[kind]}"'
     if not distributions.owners('mmseg'):
-        return 'pip install "mmseg-da[lite]"'
+        return distributions.install_command('lite')
     ranges = ONEDL if kind == 'onedl' else UPSTREAM
     package = _PACKAGES[kind][name]
     install = f'pip install "{package}{ranges[name]}"'
