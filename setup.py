@@ -71,7 +71,7 @@ setup(
     license='Apache-2.0',
     keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
-    python_requires='>=3.10,<3.14',
+    python_requires='>=3.10,<3.13',
     install_requires=REQUIRES,
     extras_require=EXTRAS,
     cmdclass={'build_py': BuildWithMim},

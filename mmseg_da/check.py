@@ -51,7 +51,7 @@ def main() -> int:
     report = Report()
     report.fact('mmseg_da', __version__)
     report.fact('Python', f'{platform.python_version()} on {platform.system()}')
-    if not (3, 10) <= sys.version_info[:2] < (3, 14):
+    if not (3, 10) <= sys.version_info[:2] < (3, 13):
         report.findings.append(
             'This Python is not supported. Make an environment with 3.10, 3.11 or 3.12: '
             'python3.11 -m venv .venv'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmseg_da import check as check_module
 from mmseg_da.compat import distributions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,17 @@ def test_a_sound_environment():
     for import_name in distributions.OWNERS:
         for name, version in distributions.owners(import_name).items():
             assert f'{import_name + ":":<18}{name} {version}' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('version', 'supported'), [((3, 9), 0), ((3, 10), 1), ((3, 12, 9), 1), ((3, 13), 0)]
+)
+def test_the_wrong_python(monkeypatch, capsys, version, supported):
+    monkeypatch.setattr(check_module, '_check_stack', lambda report: False)
+    monkeypatch.setattr(sys, 'version_info', version)
+    check_module.main()
+    told = 'This Python is not supported. Make an environment with 3.10, 3.11 or 3.12'
+    assert (told not in capsys.readouterr().out) == supported
 
 
 @pytest.mark.stack
