@@ -13,8 +13,8 @@ from mmseg.registry import (
     MODEL_WRAPPERS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIMIZERS,
     RUNNERS,
-    TRANSFORMS,
 )
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     'METRICS',
     'MODELS',
     'MODEL_WRAPPERS',
+    'OPTIMIZERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'RUNNERS',
-    'TRANSFORMS',
 ]

@@ -5,11 +5,10 @@ from typing import NoReturn
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmseg.registry import OPTIMIZERS
 from torch import nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmseg_da.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
 
 class PartwiseOptimWrapper(OptimWrapperDict):
