@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
+from mmseg_da.functional.adversarial import KINDS
 from mmseg_da.models.objectives.base import Objective
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Dense, Step, View, heads_of
@@ -51,8 +52,8 @@ class OutputAlignment(Objective):
             raise UserError(f'OutputAlignment: of={of!r} is none of {[*_SCORES, "features"]}')
         if resize not in ('auto', 'image', None):
             raise UserError(f"OutputAlignment: resize={resize!r} is neither 'image' nor None")
-        if kind not in ('vanilla', 'lsgan'):
-            raise UserError(f"OutputAlignment: kind={kind!r} is neither 'vanilla' nor 'lsgan'")
+        if kind not in KINDS:
+            raise UserError(f'OutputAlignment: kind={kind!r} is none of {list(KINDS)}')
         self.head, self.of, self.level, self.kind = head, of, level, kind
         self.rival_sees_feats = of == 'features'
         if resize == 'auto':
@@ -101,4 +102,14 @@ class OutputAlignment(Objective):
             seen = F.interpolate(
                 seen, view.images.shape[-2:], mode='bilinear', align_corners=self.align_corners
             )
-        return self.discriminator(seen if self.of == 'features' else _SCORES[self.of](seen))
+        judged = seen if self.of == 'features' else _SCORES[self.of](seen)
+        try:
+            return self.discriminator(judged)
+        except RuntimeError as error:
+            if "can't be greater than actual input size" not in str(error):
+                raise
+        height, width = judged.shape[-2:]
+        raise UserError(
+            f'OutputAlignment: {type(self.discriminator).__name__} halves its input more often than '
+            f'the {height}x{width} it gets allow: give it fewer num_convs, or crop bigger images'
+        )

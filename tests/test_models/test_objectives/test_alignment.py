@@ -19,7 +19,7 @@ def align(segmentor=None, **settings):
     ('settings', 'message'),
     [
         (dict(of='probabilities'), "of='probabilities' .*'softmax'.*'features'"),
-        (dict(kind='wgan'), "kind='wgan' .*'vanilla' nor 'lsgan'"),
+        (dict(kind='wgan'), "kind='wgan' .*'vanilla', 'lsgan'"),
         (dict(resize='feature'), "resize='feature'"),
         (dict(head='aux_0'), r"no head 'aux_0', only \['aux', 'decode'\]"),
         (dict(of='features', discriminator=RIVAL), 'in_channels.*feature level -1'),
@@ -114,3 +114,19 @@ def test_the_segmentors_loss_is_weighted():
         with step.opened(('target',)):
             fooling.append(adaptor.objectives['adv'].losses(step)['loss_fool'].item())
     assert fooling[1] == pytest.approx(0.25 * fooling[0])
+
+
+def test_a_discriminator_that_is_too_deep_names_the_size_and_the_remedy():
+    cfg = dict(of='features', discriminator=RIVAL | dict(in_channels=32, num_convs=4))
+    adaptor = build_adaptor(dict(seg=SUPERVISION, adv=toy_alignment(**cfg)))
+    step = adaptor.begin_step(adaptor.data_preprocessor(toy_batch(), training=True))
+    with pytest.raises(UserError, match=r'PixelDiscriminator.* 8x8 .*num_convs.*crop'):
+        adaptor.objectives['adv'].discriminator_losses(step)
+
+
+def test_another_failure_of_a_discriminator_passes():
+    cfg = dict(of='features', discriminator=RIVAL | dict(in_channels=7))
+    adaptor = build_adaptor(dict(seg=SUPERVISION, adv=toy_alignment(**cfg)))
+    step = adaptor.begin_step(adaptor.data_preprocessor(toy_batch(), training=True))
+    with pytest.raises(RuntimeError, match='channels'):
+        adaptor.objectives['adv'].discriminator_losses(step)
