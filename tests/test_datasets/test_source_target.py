@@ -207,16 +207,14 @@ def test_an_empty_list_is_refused(target):
         SourceTargetDataset([], target)
 
 
-@pytest.mark.parametrize('folder', ['/images', '/?'])  # the second by the class's own default
+@pytest.mark.parametrize('below', ['/images', '/?'])  # the second is the class's own default
 @pytest.mark.parametrize('domain', ['source', 'target'])
-def test_an_empty_dataset_names_its_folder(source, target, domain, folder):
+def test_an_empty_dataset_names_its_folder(source, target, domain, below):
     cfgs = dict(source=source, target=target)
     cfgs[domain] = cfgs[domain] | dict(img_suffix='.tif')
-    if folder != '/images':
+    if below != '/images':
         del cfgs[domain]['data_prefix']
-    with pytest.raises(
-        UserError, match=rf'{domain} dataset: no image found in .*{domain}{folder};'
-    ):
+    with pytest.raises(UserError, match=rf'{domain} dataset: no image .*{domain}{below};'):
         DATASETS.build(dict(type='SourceTargetDataset', **cfgs))
 
 
