@@ -6,8 +6,8 @@ import time
 
 import pytest
 import torch
+from checkpoint_helpers import differing, load
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import CheckpointLoader
 
 from mmseg_da.engine import DomainAdaptationRunner
 from mmseg_da.engine.launch import build_runner
@@ -30,31 +30,6 @@ LOGGED = {
 def scalars(work_dir):
     (path,) = work_dir.glob('*/vis_data/scalars.json')
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def load(path):
-    return CheckpointLoader.load_checkpoint(path, map_location='cpu')
-
-
-def tensors(value, prefix=''):
-    """Every tensor and number in nested dicts and lists, by its path."""
-    if isinstance(value, dict):
-        value = list(value.items())
-    elif isinstance(value, list | tuple):
-        value = list(enumerate(value))
-    else:
-        return {prefix: value}
-    return {k: v for key, each in value for k, v in tensors(each, f'{prefix}/{key}').items()}
-
-
-def differing(one, other):
-    one, other = tensors(one), tensors(other)
-    assert set(one) == set(other)
-
-    def same(a, b):
-        return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-
-    return [name for name in one if not same(one[name], other[name])]
 
 
 EIGHT = {
