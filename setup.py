@@ -24,7 +24,15 @@ EXTRAS = {
         'torch>=2.4',
     ],
     'cityscapes': ['cityscapesscripts>=2.2', 'numpy<2.4'],
-    'dev': ['pytest>=8', 'pytest-timeout', 'pytest-xdist', 'hypothesis', 'ruff', 'pre-commit'],
+    'dev': [
+        'pytest>=8',
+        'pytest-timeout',
+        'pytest-xdist',
+        'hypothesis',
+        'ruff',
+        'pre-commit',
+        'setuptools>=70.1',  # builds a wheel in the tests, without the package `wheel` from here on
+    ],
 }
 
 
