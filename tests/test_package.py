@@ -20,46 +20,46 @@ ROOT = Path(__file__).resolve().parents[1]
 OPENMMLAB = {name for names in distributions.OWNERS.values() for name in names}
 
 
-def files(folder: str) -> set[str]:
-    """Return the files of a folder of the checkout, relative to the checkout."""
-    found = (path for path in (ROOT / folder).rglob('*') if path.is_file())
-    return {
-        path.relative_to(ROOT).as_posix()
-        for path in found
-        if not {'__pycache__', '.mim', '.ruff_cache'} & set(path.parts)
-    }
-
-
 @pytest.fixture(scope='module')
-def wheel(tmp_path_factory) -> zipfile.ZipFile:
-    """Build a wheel from a copy, as a build leaves its folders behind, without any download."""
+def checkout(tmp_path_factory) -> Path:
+    """Give a copy to build from, as a build leaves its folders behind."""
     copy = tmp_path_factory.mktemp('checkout')
     for name in ('mmseg_da', 'configs', 'tools', 'tests'):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE', 'model-index.yml'):
         shutil.copy2(ROOT / name, copy)
-    # What an earlier build left behind must not come back.
-    (copy / 'tools' / '__pycache__').mkdir()
-    (copy / 'tools' / '__pycache__' / 'train.pyc').write_text('')
+    return copy
+
+
+@pytest.fixture(scope='module')
+def wheel(checkout) -> zipfile.ZipFile:
+    """Build a wheel, without any download."""
+    left_by_a_run = checkout / 'tools' / '__pycache__' / 'train.pyc'
+    left_by_a_run.parent.mkdir()
+    left_by_a_run.touch()
     done = subprocess.run(
         [sys.executable, '-m', 'pip', 'wheel', '.', '--no-deps', '--no-build-isolation'],
-        cwd=copy,
+        cwd=checkout,
         env={**os.environ, 'PIP_NO_INDEX': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = copy.glob('*.whl')
+    (path,) = checkout.glob('*.whl')
     assert path.name == f'mmseg_da-{__version__}-py3-none-any.whl'
     with zipfile.ZipFile(path) as archive:
         yield archive
 
 
-def test_the_wheel_holds_the_package_and_what_mim_looks_for(wheel):
+def test_the_wheel_holds_the_package_and_what_mim_looks_for(checkout, wheel):
+    def files(*folders: str) -> set[str]:
+        found = (path for folder in folders for path in (checkout / folder).rglob('*.*'))
+        return {path.relative_to(checkout).as_posix() for path in found if path.suffix != '.pyc'}
+
+    mim = files('configs', 'tools') | {'model-index.yml'}
+    assert {'configs/adaptsegnet_gta2cs.py', 'tools/train.py'} < mim
     info = f'mmseg_da-{__version__}.dist-info/'
     content = {name for name in wheel.namelist() if not name.startswith(info)}
-    mim = files('configs') | files('tools') | {'model-index.yml'}
-    assert {'configs/adaptsegnet_gta2cs.py', 'tools/train.py'} < mim
     assert content == files('mmseg_da') | {f'mmseg_da/.mim/{name}' for name in mim}
 
 
