@@ -1,4 +1,4 @@
-"""What is built from a checkout."""
+"""What is built from a checkout, and how ``make`` sets up environments for it."""
 
 import email
 import os
@@ -88,3 +88,57 @@ def _is_of(requirement: Requirement, extra: str) -> bool:
 def test_the_citation_is_of_this_version():
     text = (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
     assert re.search(r'^version: (.+)$', text, re.MULTILINE)[1] == __version__
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Give what ``make`` would run, for an environment that may be there already."""
+    if shutil.which('make') is None:
+        pytest.skip('no make')
+    environment = {k: v for k, v in os.environ.items() if k not in ('TORCH', 'CONSTRAINTS')}
+
+    def dry_run(*arguments: str) -> str:
+        done = subprocess.run(
+            ['make', '-n', f'VENV={tmp_path}', f'VENV_ONEDL={tmp_path / "onedl"}', *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return dry_run
+
+
+def installs(commands: str) -> list[str]:
+    return [
+        line.split('pip install ', 1)[1].strip()
+        for line in commands.splitlines()
+        if 'm pip i' in line
+    ]
+
+
+def test_make_installs_the_pinned_torch_first(make):
+    first, _ = installs(make('test'))
+    assert first == "'torch==2.13.0' -c constraints.txt"
+
+
+def test_make_keeps_the_torch_that_was_chosen(make, tmp_path):
+    stamp = tmp_path / '.ready'
+    stamp.write_text('torch==2.6.0 numpy<2\n\n')
+    assert installs(make('test')) == []
+    assert installs(make('test', 'TORCH=torch==2.6.0'))  # less than what was chosen
+    assert installs(make('setup', 'TORCH=torch==2.6.0 numpy<2', 'CONSTRAINTS=')) == []
+    os.utime(stamp, (0, 0))  # as if setup.py had changed since
+    first, second = installs(make('test'))
+    assert first.split() == ["'torch==2.6.0'", "'numpy<2'"]
+    assert second.endswith("-e '.[lite,dev]' 'torch==2.6.0' 'numpy<2'")
+    assert installs(make('setup-onedl'))[0] == "'torch==2.13.0' -c constraints-onedl.txt"
+
+
+def test_make_switches_the_torch_when_another_is_named(make, tmp_path):
+    (tmp_path / '.ready').write_text('torch==2.6.0\n\n')
+    assert installs(make('setup', 'TORCH=torch==2.7.0'))[0].split() == ["'torch==2.7.0'"]
+    pinned = make('setup', 'TORCH=torch==2.13.0', 'CONSTRAINTS=constraints.txt')
+    assert installs(pinned)[0] == "'torch==2.13.0' -c constraints.txt"
