@@ -1,5 +1,5 @@
-# One level, for small images on a CPU: a discriminator of four narrow convolutions sees 46 pixels
-# instead of 94. The weight is larger than the paper's because AdamW rescales the sum of gradients.
+# One level, for small images on a CPU: a discriminator of four narrow convolutions. The weight is
+# larger than the paper's because AdamW rescales the sum of gradients.
 objectives = dict(
     seg=dict(type='SourceSupervision'),
     adv_decode=dict(
