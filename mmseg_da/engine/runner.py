@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Priority, Runner
 from torch import Tensor
 
+from mmseg_da.datasets.agreement import check_classes, check_pairing
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine.checkpoints import (
     PARTIAL,
@@ -24,6 +25,10 @@ from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
 _INSTEAD_OF = dict(IterBasedTrainLoop='ExactTrainLoop', CheckpointHook='SafeCheckpointHook')
+
+
+class OtherTrainingError(UserError):
+    """A checkpoint is sound, but of a training with other parts."""
 
 
 @RUNNERS.register_module()
@@ -40,12 +45,14 @@ class DomainAdaptationRunner(Runner):
     accumulated: Mapping[str, Tensor] = MappingProxyType({})
     """Gradients on their way to the next update, in the checkpoint that is written or was read."""
 
+    _is_resuming = False
+
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'DomainAdaptationRunner':
         """Build from a config.
 
         Raises:
-            UserError: Data that the config reads is missing; found before any model is built.
+            UserError: Data that a training reads is missing; found before any model is built.
         """
         check_data(cfg)
         return super().from_cfg(cfg)
@@ -69,8 +76,16 @@ class DomainAdaptationRunner(Runner):
         return built
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the training loop, ours for mmengine's."""
-        return super().build_train_loop(_ours(loop))
+        """Build the training loop, ours for mmengine's.
+
+        Raises:
+            UserError: The model has another number of classes than the training data, or pairs are
+                drawn by a sampler of plain indices.
+        """
+        built = super().build_train_loop(_ours(loop))
+        check_pairing(built.dataloader)
+        check_classes(self.model, built.dataloader.dataset)
+        return built
 
     def register_hook(
         self, hook: Hook | dict, priority: str | int | Priority | None = None
@@ -101,22 +116,51 @@ class DomainAdaptationRunner(Runner):
                 '--resume from the one before.'
             ) from error
 
-    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict:
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Load weights, and note the gradients beside them."""
-        checkpoint = super().load_checkpoint(*args, **kwargs)
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        if self._is_resuming and 'optimizer' in checkpoint:
+            self._check_parts(filename, checkpoint['optimizer'])
         self.accumulated = checkpoint.get('gradients', {})
         return checkpoint
 
-    def resume(self, *args: Any, **kwargs: Any) -> None:
-        """Continue from a checkpoint, also from between two updates."""
-        super().resume(*args, **kwargs)
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Continue from a checkpoint, also from between two updates.
+
+        Raises:
+            OtherTrainingError: It is of a training with other parts, as of another method.
+        """
+        self._is_resuming = True
+        try:
+            super().resume(filename, *args, **kwargs)
+        finally:
+            self._is_resuming = False
         restore_gradients(self.model, self.accumulated)
+
+    def _check_parts(self, filename: str, saved: Mapping[str, Any]) -> None:
+        """Compare the parts that a checkpoint has optimizers of with those of this training."""
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        several = isinstance(self.optim_wrapper, OptimWrapperDict)
+        ours = sorted(self.optim_wrapper.keys()) if several else []
+        theirs = sorted(
+            name
+            for name, state in saved.items()
+            if isinstance(state, Mapping) and 'param_groups' in state
+        )
+        if ours != theirs:
+            raise OtherTrainingError(
+                f'{filename}: cannot resume, because it has optimizers of {theirs or "the whole model"}, '
+                f'but this config trains {ours or "the whole model"}: it is of another method. Resume '
+                'it with its own config, or give this one another --work-dir (load_from starts from '
+                'its weights alone).'
+            )
 
     def load_or_resume(self) -> None:
         """Load or resume what the config says; without a file, the newest that can be read.
 
         Raises:
-            UserError: There are checkpoints to resume from, but none can be read.
+            UserError: There are checkpoints to resume from, but none can be read, or the newest
+                is of another method.
         """
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
@@ -125,6 +169,8 @@ class DomainAdaptationRunner(Runner):
         for path in newest_first(Path(self.work_dir)):
             try:
                 self.resume(str(path))
+            except OtherTrainingError:
+                raise
             except UserError as error:
                 refused.append(str(path))
                 self.logger.warning(f'{error} Trying the checkpoint before it.')

@@ -119,6 +119,53 @@ def test_one_optimizer_for_several_parts_is_refused(short_config, tmp_path):
         assert word in str(error.value)
 
 
+WHOLE = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3), _delete_=True)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ('theirs', 'options', 'parts'),
+    [
+        ('source_only_toy', {}, "['segmentor']"),
+        ('source_only_toy', dict(optim_wrapper=WHOLE), 'the whole model'),
+    ],
+)
+def test_a_checkpoint_of_another_method_is_not_resumed(
+    short_config, tmp_path, theirs, options, parts
+):
+    options |= {'train_cfg.max_iters': 1, 'train_cfg.val_interval': 9}
+    options |= {'default_hooks.checkpoint.interval': 1}
+    build_runner(short_config(tmp_path, f'small/{theirs}', **options)).train()
+    runner = build_runner(short_config(tmp_path, resume=True))
+    with pytest.raises(UserError, match=r'iter_1\.pth: cannot resume') as error:
+        runner.train()
+    assert f"has optimizers of {parts}, but this config trains ['discriminators', 'segmentor']" in (
+        str(error.value)
+    )
+    assert not (tmp_path / 'iter_2.pth').exists()
+
+
+def test_a_missing_test_set_blocks_no_training(short_config, tmp_path):
+    build_runner(short_config(tmp_path, **{'test_dataloader.dataset.data_root': 'nowhere'}))
+
+
+@pytest.mark.parametrize('count', [9, 11])
+def test_another_number_of_classes_than_the_data_has_is_refused(short_config, tmp_path, count):
+    runner = build_runner(
+        short_config(tmp_path, **{'model.segmentor.decode_head.num_classes': count})
+    )
+    with pytest.raises(UserError, match=rf'num_classes is {count} .* has 10 classes'):
+        runner.train()
+
+
+def test_a_sampler_of_plain_indices_is_refused(short_config, tmp_path):
+    runner = build_runner(
+        short_config(tmp_path, **{'train_dataloader.sampler.type': 'InfiniteSampler'})
+    )
+    with pytest.raises(UserError, match=r'InfiniteSampler .*SourceTargetSampler'):
+        runner.train()
+
+
 def test_one_optimizer_for_one_part_trains(short_config, tmp_path):
     optimizer = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), _delete_=True)
     build_runner(short_config(tmp_path, 'small/source_only_toy', optim_wrapper=optimizer)).train()
