@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.errors import user_errors
 from mmseg_da.testing.toy_domains import make_toy_domains
 
@@ -25,6 +26,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     with user_errors():
+        require_writable(args.out.absolute().parent, 'out')
         drawn = make_toy_domains(args.out, args.train, args.val, args.seed, show_progress=True)
     print(f'{args.out} ' + ('is ready' if drawn else 'is already there with these settings'))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.datasets.parallel import in_parallel, progress
 from mmseg_da.errors import UserError
 
@@ -156,8 +157,10 @@ def convert_labels(
         The number of labels.
 
     Raises:
-        UserError: Some labels are bad; names every one, after all others have been converted.
+        UserError: ``out`` cannot be written to. Some labels are bad; names every one, after all
+            others have been converted.
     """
+    require_writable(out, 'output folder')
     task = partial(convert_label, max_id=max_id)
     found = in_parallel(task, labels, nproc)
     problems = list(progress(found, 'Labels to train ids', show_progress, len(labels)))

@@ -1,4 +1,4 @@
-"""The two converters as commands; what they write is tested in test_datasets/test_conversion.py."""
+"""The tools that write data sets as commands; what they write is tested in test_datasets/test_conversion.py."""
 
 import runpy
 import sys
@@ -89,3 +89,20 @@ def test_missing_folder_is_named(run, tmp_path, tool, folder):
     assert code == 2
     assert err.startswith(f'error: no folder {tmp_path}/nowhere/{folder}; expected\n')
     assert not (tmp_path / 'nowhere').exists()
+
+
+def test_an_output_folder_that_cannot_be_written_to_is_told(run, gta):
+    (gta / 'file').touch()
+    code, _, err = run('gta.py', gta, '-o', gta / 'file/new')
+    assert (code, err) == (
+        2,
+        f'error: output folder: cannot write to {gta}/file/new, because {gta}/file is no folder\n',
+    )
+    assert not list(gta.rglob('*_labelTrainIds.png'))
+
+
+def test_a_folder_of_toys_that_cannot_be_written_to_is_told(run, tmp_path):
+    (tmp_path / 'file').touch()
+    code, _, err = run('../make_toy_domains.py', tmp_path / 'file/toy')
+    assert code == 2
+    assert err.startswith(f'error: out: cannot write to {tmp_path}/file, because {tmp_path}/file')

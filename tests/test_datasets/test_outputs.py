@@ -1,0 +1,38 @@
+"""Folders that cannot be written to are told before any work, and nothing is made."""
+
+import os
+
+import pytest
+
+from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.errors import UserError
+
+
+def test_a_folder_that_can_be_made_is_not_made(tmp_path):
+    require_writable(tmp_path, '--out')
+    require_writable(tmp_path / 'a/b', '--out')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_folder_is_looked_for_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    require_writable('a/b', '--out')
+    (tmp_path / 'a').touch()
+    with pytest.raises(UserError, match='a is no folder'):
+        require_writable('a/b', '--out')
+
+
+@pytest.mark.parametrize('below', ['file', 'file/a', 'file/a/b', 'link'])
+def test_a_file_in_the_way_is_named(tmp_path, below):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'link').symlink_to('nowhere')
+    there = below.split('/')[0]
+    with pytest.raises(UserError, match=rf'--out: cannot .*{below}, because .*/{there} is no'):
+        require_writable(tmp_path / below, '--out')
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
+def test_a_locked_folder_is_named(tmp_path):
+    (tmp_path / 'locked').mkdir(mode=0o500)
+    with pytest.raises(UserError, match=r'no permission in .*/locked'):
+        require_writable(tmp_path / 'locked/a', '--out')
