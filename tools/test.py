@@ -5,33 +5,21 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
 from mmseg_da.errors import UserError, user_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test (and evaluate) a segmentor')
-    parser.add_argument('config', help='train config file path')
+    launch.add_common_flags(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='the dir to save the evaluation results as json')
     parser.add_argument('--out', help='the dir to save predictions for offline evaluation')
     parser.add_argument('--show', action='store_true', help='show prediction results')
     parser.add_argument('--show-dir', help='the dir to save painted images')
     parser.add_argument('--wait-time', type=float, default=2, help='the interval of --show (s)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=launch.ConfigOptions,
-        help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
     parser.add_argument('--tta', action='store_true', help='test time augmentation')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 
 
@@ -62,11 +50,12 @@ def augment_at_test_time(cfg: Config, args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    launch.set_local_rank(args.local_rank)
-    cfg = launch.load_config(args.config, args.cfg_options, args.work_dir)
+    cfg = launch.config_of(args)
+    for flag, folder in (('--out', args.out), ('--show-dir', args.show_dir)):
+        if folder is not None:
+            require_writable(folder, flag)
     if not Path(args.checkpoint).is_file() and '://' not in args.checkpoint:
         raise UserError(f'{args.checkpoint}: no such checkpoint file')
-    cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         draw_predictions(cfg, args)

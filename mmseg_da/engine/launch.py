@@ -14,12 +14,52 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from mmseg_da.datasets.agreement import check_classes
+from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS, RUNNERS
 
+_BUILDERS = ('build_train_loop', 'build_val_loop', 'build_optim_wrapper', 'build_param_scheduler')
 # What a registry puts in front of an error of a class that it builds.
 _BUILDER_PREFIX = re.compile(r'^"?(?:class `[^`]*` in [^:]*: )+')
+
+
+def add_common_flags(parser: ArgumentParser, runs: bool = True) -> None:
+    """Add the config and the flags that the tools share.
+
+    Args:
+        runs: Whether the tool runs a model, so that it has the flags of a launcher.
+    """
+    parser.add_argument('config', help='config file path')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        help='override settings of the config: key=value, key="[a,b]" or key=a,b for lists',
+    )
+    if runs:
+        launchers = ['none', 'pytorch', 'slurm', 'mpi']
+        parser.add_argument('--launcher', choices=launchers, default='none', help='job launcher')
+        parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def config_of(args: Namespace) -> Config:
+    """Read the config of a tool that runs a model, with its launcher.
+
+    Raises:
+        UserError: As :func:`load_config`, or the launcher has not started this process.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise UserError(
+            '--launcher pytorch: this process was not started by torchrun (RANK is not set). Start it '
+            'with `torchrun --nproc_per_node=GPUS tools/TOOL.py CONFIG --launcher pytorch`, or leave '
+            '--launcher out'
+        )
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    cfg.launcher = args.launcher
+    return cfg
 
 
 def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None) -> Config:
@@ -28,13 +68,14 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
     The working directory is the argument, else the config's own, else ``./work_dirs/<stem>``.
 
     Raises:
-        UserError: As :func:`read_config`.
+        UserError: As :func:`read_config`, or the working directory cannot be written to.
     """
     cfg = read_config(path, options)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(path).stem))
+    require_writable(cfg.work_dir, '--work-dir')
     return cfg
 
 
@@ -106,10 +147,9 @@ def train(cfg: Config) -> None:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
     """
     runner = build_runner(cfg)
-    with _config_errors(cfg):
-        # Runner.train would build these; built here, what they raise is told as a mistake.
-        _built(runner, 'train_loop', 'val_loop')
-        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    for name in _BUILDERS:
+        # Runner.train builds these, in an order of its own, before it trains.
+        setattr(runner, name, _config_errors(cfg)(getattr(runner, name)))
     runner.train()
 
 
@@ -122,13 +162,8 @@ def test(cfg: Config) -> None:
     check_data(cfg, ['test_dataloader'])
     with _config_errors(cfg):
         runner = Runner.from_cfg(cfg)
-        _built(runner, 'test_loop')
+        check_classes(runner.model, runner.test_loop.dataloader.dataset)  # which builds the loop
     runner.test()
-
-
-def _built(runner: Runner, *loops: str) -> None:
-    for name in loops:
-        getattr(runner, name)  # a property that builds it on first use
 
 
 def build_model(cfg: Config) -> nn.Module:
@@ -151,11 +186,6 @@ def _config_errors(cfg: Config) -> Iterator[None]:
         raise UserError(_short(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OSError) as error:
         raise UserError(f'{cfg.filename}: {_short(error)}') from error
-
-
-def set_local_rank(local_rank: int) -> None:
-    """Tell mmengine the rank that an old launcher passes as an argument."""
-    os.environ.setdefault('LOCAL_RANK', str(local_rank))
 
 
 def _short(error: Exception) -> str:

@@ -114,6 +114,21 @@ def test_a_damaged_checkpoint_is_told(run_tool, tmp_path, content):
     assert 'bad.pth is not a checkpoint' in run_tool('test.py', TOY, 'bad.pth', *OPTIONS).mistake
 
 
+@pytest.mark.parametrize('flag', ['--work-dir', '--out', '--show-dir'])
+def test_a_folder_that_cannot_be_written_to_is_told(run_tool, checkpoint, tmp_path, flag):
+    (tmp_path / 'file').touch()
+    said = run_tool('test.py', TOY, checkpoint, flag, 'file/x', *OPTIONS).mistake
+    assert f'error: {flag}: cannot write to {tmp_path}/file/x' in said
+
+
+@pytest.mark.parametrize('tta', [[], ['--tta']])
+def test_another_number_of_classes_is_told(run_tool, checkpoint, tta):
+    options = [*OPTIONS, 'model.segmentor.decode_head.num_classes=19']
+    said = run_tool('test.py', TOY, checkpoint, *tta, *options).mistake
+    assert 'num_classes is 19' in said
+    assert 'has 10 classes' in said
+
+
 def test_an_unknown_type_in_the_test_data_is_told(run_tool, checkpoint):
     wrong = 'test_dataloader.dataset.pipeline.0.type=LoadNothing'
     assert 'LoadNothing' in run_tool('test.py', TOY, checkpoint, *OPTIONS, wrong).mistake

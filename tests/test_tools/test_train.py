@@ -78,6 +78,23 @@ MISTAKES = {
     ),
     'an optimizer without part': (['model.objectives.adv_decode=None'], ['discriminators']),
     'a missing start': (['load_from=nowhere.pth'], ['nowhere.pth', 'does not exist']),
+    'an unknown scheduler': (['param_scheduler.0.type=PolyRL'], ['PolyRL']),
+    'too few classes in the model': (
+        ['model.segmentor.decode_head.num_classes=9'],
+        ['num_classes is 9', 'has 10 classes'],
+    ),
+    'too many classes in the model': (
+        ['model.segmentor.decode_head.num_classes=19'],
+        ['num_classes is 19', 'has 10 classes'],
+    ),
+    'a sampler of plain indices': (
+        ['train_dataloader.sampler.type=InfiniteSampler'],
+        ['InfiniteSampler', "sampler=dict(type='SourceTargetSampler')"],
+    ),
+    'a discriminator too deep for its input': (
+        ['model.objectives.adv_decode.discriminator.num_convs=8'],
+        ['PixelDiscriminator', '96x192', 'num_convs'],
+    ),
     'a loss in a name': (['model.objectives.my_loss.type=SourceSupervision'], ['my_loss']),
 }
 
@@ -126,6 +143,35 @@ def test_missing_data_names_the_folder_and_the_command(run_tool, monkeypatch, tm
     assert 'elsewhere/toy/gta/images: no such folder' in said
     assert 'make toy' in said
     assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_a_work_dir_that_cannot_be_written_to_is_told(run_tool, tmp_path):
+    (tmp_path / 'file').touch()
+    said = run_tool('train.py', TOY, '--work-dir', 'file/x', *option()).mistake
+    assert said == (
+        f'error: --work-dir: cannot write to {tmp_path}/file/x, because {tmp_path}/file is no folder'
+    )
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_a_launcher_that_did_not_launch_is_told(run_tool, monkeypatch, tool):
+    monkeypatch.delenv('RANK', raising=False)
+    args = [TOY] if tool == 'train.py' else [TOY, 'x.pth']
+    assert 'torchrun' in run_tool(tool, *args, '--launcher', 'pytorch').mistake
+
+
+def test_a_work_dir_of_another_method_is_told(run_tool, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / 'mine')
+    (tmp_path / 'mine/last_checkpoint').write_text(str(tmp_path / 'mine/iter_2.pth'))
+    other = TOY.replace('adaptsegnet', 'source_only')
+    said = run_tool('train.py', other, '--work-dir', 'mine', '--resume', *option()).mistake
+    for words in (
+        f'{tmp_path}/mine/iter_2.pth',
+        "['discriminators', 'segmentor']",
+        "['segmentor']",
+    ):
+        assert words in said
+    assert '--work-dir' in said
 
 
 @pytest.mark.parametrize('form', ['max_iters', 'train_cfg.max_iters:3', 'a=[1,2', 'model=3'])
