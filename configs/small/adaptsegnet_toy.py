@@ -13,5 +13,3 @@ model = dict(
     objectives=_base_.objectives,
     data_preprocessor=_base_.data_preprocessor,
 )
-# One more convolution than on the real pairs: a verdict sees 94 pixels, most of the scene's layout.
-model['objectives']['adv_decode']['discriminator']['num_convs'] = 5
