@@ -57,7 +57,7 @@ def closed_gap(source_only: float, adapted: float, upper_bound: float) -> float:
 
 def table(pair: str, results: Sequence[Result]) -> str:
     """One Markdown table: a row per method, mean and every seed."""
-    methods = list(dict.fromkeys(result.trial.method for result in results))
+    found = {result.trial.method for result in results}
     seeds = sorted({result.trial.seed for result in results})
     lines = [
         f'### {pair}',
@@ -66,12 +66,15 @@ def table(pair: str, results: Sequence[Result]) -> str:
         'updates | seconds a run |',
         '|---|---:|' + '---:|' * (len(seeds) + 3),
     ]
-    means = {m: statistics.mean(r.miou for r in results if r.trial.method == m) for m in methods}
-    for method in methods:
+    means = {m: statistics.mean(r.miou for r in results if r.trial.method == m) for m in found}
+    for method in [*METHODS, *sorted(found - set(METHODS))]:
         own = {result.trial.seed: result for result in results if result.trial.method == method}
+        if not own:
+            lines.append(f'| {method} |' + ' not run |' * (len(seeds) + 4))
+            continue
         cells = [f'{own[seed].miou:.1f}' if seed in own else 'not run' for seed in seeds]
         gap = '–'
-        if {'source_only', 'upper_bound'} <= set(means) - {method}:
+        if {'source_only', 'upper_bound'} <= found - {method}:
             share = closed_gap(means['source_only'], means[method], means['upper_bound'])
             gap = f'{100 * share:.0f} %'
         first = next(iter(own.values()))

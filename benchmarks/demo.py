@@ -5,6 +5,9 @@ reach at best), with the same number of updates. Prints a table and writes ``dem
 ``results.json``.
 """
 
+import mmseg_da  # noqa: F401  before mmseg, which needs its stand-in for compiled ops
+
+# isort: split
 import argparse
 import json
 import os

@@ -39,6 +39,9 @@ def test_a_table_has_means_seeds_and_what_was_not_run():
     assert rows['source_only'] == ['25.0', '20.0', '30.0', '–', '500', '60']
     assert rows['adaptsegnet'] == ['40.0', '35.0', '45.0', '38 %', '500', '60']
     assert rows['upper_bound'] == ['65.0', '65.0', 'not run', '–', '500', '60']
+    row = adaptation.table('toy', RESULTS[:4]).splitlines()[-1]
+    assert [cell.strip() for cell in row.split('|')[1:-1]] == ['upper_bound', *['not run'] * 6]
+    assert row.count('|') == lines[2].count('|')
     assert lines[3].count('|') == lines[2].count('|') == lines[4].count('|')
 
 
