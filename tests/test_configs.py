@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
+from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from mmseg_da.engine.launch import load_config
@@ -21,7 +22,6 @@ from mmseg_da.registry import (
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
     RUNNERS,
-    TRANSFORMS,
 )
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -205,10 +205,10 @@ def test_it_keeps_to_mmsegs_conventions(path):
 @each_config
 def test_classes_of_heads_and_data_agree(path):
     cfg = read(path)
+    pair = cfg.train_dataloader.dataset
     classes = {
         len(part['metainfo']['classes']) if 'metainfo' in part else 19
-        for key in ('train_source', 'train_target', 'val_target')
-        for part in [cfg[key]]
+        for part in (pair.source, pair.target, cfg.val_dataloader.dataset)
     }
     heads = {part['num_classes'] for _, part in walk(cfg.model) if 'num_classes' in part}
     assert classes == heads
