@@ -8,6 +8,7 @@ config stays the same.
 import argparse
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -146,7 +147,13 @@ def _train(
     with (
         log.open('w') as output,
         subprocess.Popen(
-            command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=root,
+            # One thread: on cores that are busy, several wait for each other far longer than they win.
+            env=dict(OMP_NUM_THREADS='1') | os.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process,
     ):
         for line in process.stdout:
