@@ -68,7 +68,10 @@ class DomainAdaptor(PhasedModel):
             )
         if backward not in ('stages', 'summed'):
             raise UserError(f"model.backward is {backward!r}, not 'stages' or 'summed'")
-        self.segmentor: EncoderDecoder = MODELS.build(segmentor)
+        try:
+            self.segmentor: EncoderDecoder = MODELS.build(segmentor)
+        except RuntimeError as error:  # the onedl packages, of a head that needs compiled ops
+            raise UserError(f'model.segmentor cannot be built here: {error}') from error
         require_dense(self.segmentor)
         self.objectives = _build_objectives(objectives, self.segmentor)
         self._phases = self._plan(by_stages=backward == 'stages')
