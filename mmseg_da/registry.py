@@ -13,6 +13,7 @@ from mmseg.registry import (
     MODEL_WRAPPERS,
     MODELS,
     OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
     OPTIMIZERS,
     RUNNERS,
 )
@@ -26,6 +27,7 @@ __all__ = [
     'MODELS',
     'MODEL_WRAPPERS',
     'OPTIMIZERS',
+    'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'RUNNERS',
 ]

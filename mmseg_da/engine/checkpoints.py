@@ -1,12 +1,15 @@
 """Checkpoints that are whole or not there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_gather, get_rank, get_world_size
+from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor, nn
+
+from mmseg_da.compat.checkpoint import load
+from mmseg_da.errors import UserError
 
 PARTIAL = '.part'
 
@@ -46,13 +49,21 @@ def gather_gradients(model: nn.Module) -> dict[str, Tensor]:
     """The gradients that accumulate towards the next update, of every process, on the CPU.
 
     Empty after an update. Each is stacked over the processes (world size, ...), which must all
-    call this.
+    call this. A process that has none where others have one adds zeros.
     """
+    parameters = dict(model.named_parameters())
+    there = torch.tensor([float(p.grad is not None) for p in parameters.values()])
+    all_reduce(there, op='max')  # all must gather the same ones, or wait for each other for ever
     return {
-        name: torch.stack([each.cpu() for each in all_gather(parameter.grad)])
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None
+        name: torch.stack([each.cpu() for each in all_gather(_gradient(parameter))])
+        for (name, parameter), some in zip(parameters.items(), there.tolist(), strict=True)
+        if some
     }
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    none = torch.zeros_like(parameter, memory_format=torch.contiguous_format)
+    return none if parameter.grad is None else parameter.grad.contiguous()
 
 
 def restore_gradients(model: nn.Module, gradients: dict[str, Tensor]) -> None:
@@ -63,3 +74,17 @@ def restore_gradients(model: nn.Module, gradients: dict[str, Tensor]) -> None:
             same = len(stacked) == get_world_size()
             own = stacked[get_rank()] if same else stacked.mean(dim=0)
             parameter.grad = own.to(parameter)
+
+
+def newest_good(paths: Iterable[Path], before: int) -> Path | None:
+    """The first of these checkpoints that is readable, older than an iteration, and all finite."""
+    for path in paths:
+        try:
+            checkpoint = load(path, map_location='cpu')
+        except UserError:
+            continue
+        tensors = checkpoint['state_dict'].values()
+        finite = all(torch.isfinite(t).all() for t in tensors if t.is_floating_point())
+        if finite and checkpoint['meta']['iter'] < before:
+            return path
+    return None

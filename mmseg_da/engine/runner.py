@@ -9,10 +9,12 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Priority, Runner
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from mmseg_da.datasets.agreement import check_classes, check_pairing
 from mmseg_da.datasets.presence import check_data
+from mmseg_da.engine.activation_checkpointing import checkpoint_activations, require_modules
 from mmseg_da.engine.checkpoints import (
     PARTIAL,
     gather_gradients,
@@ -20,7 +22,10 @@ from mmseg_da.engine.checkpoints import (
     put_in_place,
     restore_gradients,
 )
+from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
 from mmseg_da.engine.hooks import SafeCheckpointHook
+from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
+from mmseg_da.engine.preemption import spare_workers
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
@@ -47,15 +52,32 @@ class DomainAdaptationRunner(Runner):
 
     _is_resuming = False
 
+    @property
+    def _plain_model(self) -> nn.Module:
+        return getattr(self.model, 'module', self.model)
+
     @classmethod
     def from_cfg(cls, cfg: Any) -> 'DomainAdaptationRunner':
         """Build from a config.
 
         Raises:
-            UserError: Data that a training reads is missing; found before any model is built.
+            UserError: Data that a training reads is missing, or its processes do not fit it; found
+                before any model is built.
         """
+        prepare(cfg)
         check_data(cfg)
         return super().from_cfg(cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Move the model to its device and wrap it, also where processes train on the CPU."""
+        return super().wrap_model(model_wrapper_cfg, fit_for_cpus(model, self.logger))
+
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
+        """Build a data loader, with workers that SIGTERM to all processes leaves alone."""
+        loader = Runner.build_dataloader(*args, **kwargs)
+        spare_workers(loader)
+        return loader
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper | OptimWrapperDict:
         """Build the optimizers.
@@ -64,8 +86,10 @@ class DomainAdaptationRunner(Runner):
             UserError: One optimizer for a model of several parts: it would train rivals together
                 with the segmentor.
         """
+        if isinstance(optim_wrapper, Mapping) and 'constructor' not in optim_wrapper:
+            optim_wrapper = for_this_machine(optim_wrapper)
         built = super().build_optim_wrapper(optim_wrapper)
-        model = getattr(self.model, 'module', self.model)
+        model = self._plain_model
         parts = sorted(model.parts()) if hasattr(model, 'parts') else []
         if len(parts) > 1 and not isinstance(built, OptimWrapperDict):
             raise UserError(
@@ -79,13 +103,21 @@ class DomainAdaptationRunner(Runner):
         """Build the training loop, ours for mmengine's.
 
         Raises:
-            UserError: The model has another number of classes than the training data, or pairs are
-                drawn by a sampler of plain indices.
+            UserError: The model has another number of classes than the training data, pairs are
+                drawn by a sampler of plain indices, or ``activation_checkpointing`` names no module.
         """
+        require_modules(self._plain_model, self.cfg.get('activation_checkpointing') or [])
         built = super().build_train_loop(_ours(loop))
         check_pairing(built.dataloader)
         check_classes(self.model, built.dataloader.dataset)
         return built
+
+    def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
+        """Register mmengine's default hooks and ``divergence``; ``None`` leaves one out."""
+        hooks = dict(divergence=dict(type='DivergenceHook')) | (hooks or {})
+        if hooks['divergence'] is None:  # mmengine drops only what it knows
+            del hooks['divergence']
+        super().register_default_hooks(hooks)
 
     def register_hook(
         self, hook: Hook | dict, priority: str | int | Priority | None = None
@@ -100,6 +132,7 @@ class DomainAdaptationRunner(Runner):
             UserError: It cannot be written; nothing of it is left, and the older ones are.
         """
         self.accumulated = gather_gradients(self.model)
+        share_buffers(self.model)
         if '://' in str(out_dir) or kwargs.get('backend_args'):
             super().save_checkpoint(out_dir, filename, *args, **kwargs)
             return
@@ -162,6 +195,8 @@ class DomainAdaptationRunner(Runner):
             UserError: There are checkpoints to resume from, but none can be read, or the newest
                 is of another method.
         """
+        # Here, as mmengine has just turned its own on, which moves BatchNorm's statistics twice.
+        checkpoint_activations(self._plain_model, self.cfg.get('activation_checkpointing') or [])
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return

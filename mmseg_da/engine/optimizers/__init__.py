@@ -1,8 +1,9 @@
 """Optimizer wrappers and their constructors."""
 
+from mmseg_da.engine.optimizers.cpu_amp import CpuAmpOptimWrapper
 from mmseg_da.engine.optimizers.partwise_constructor import (
     PartwiseOptimWrapper,
     PartwiseOptimWrapperConstructor,
 )
 
-__all__ = ['PartwiseOptimWrapper', 'PartwiseOptimWrapperConstructor']
+__all__ = ['CpuAmpOptimWrapper', 'PartwiseOptimWrapper', 'PartwiseOptimWrapperConstructor']

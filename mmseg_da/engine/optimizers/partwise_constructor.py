@@ -7,6 +7,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
+from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.errors import UserError
 from mmseg_da.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 
@@ -114,6 +115,12 @@ class PartwiseOptimWrapperConstructor:
         paramwise = cfg.pop('paramwise_cfg', None)
         constructor = cfg.pop('constructor', 'DefaultOptimWrapperConstructor')
         built = OPTIM_WRAPPER_CONSTRUCTORS.build(
-            dict(type=constructor, optim_wrapper_cfg=cfg, paramwise_cfg=paramwise)
-        )
-        return built(part)
+            dict(
+                type=constructor,
+                optim_wrapper_cfg=for_this_machine(cfg),
+                paramwise_cfg=paramwise,
+            )
+        )(part)
+        if built.clip_grad_kwargs:
+            built.grad_name = f'{name}.{built.grad_name}'  # or all parts log under one name
+        return built
