@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -17,6 +16,7 @@ from torch import nn
 from mmseg_da.datasets.agreement import check_classes
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.datasets.presence import check_data
+from mmseg_da.engine.distributed import prepare
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS, RUNNERS
 
@@ -116,10 +116,8 @@ def enable_amp(cfg: Config) -> None:
     """Switch every optimizer wrapper of a config to mixed precision with dynamic loss scaling.
 
     Raises:
-        UserError: There is no GPU, or a wrapper is of a kind that has no mixed-precision form.
+        UserError: A wrapper is of a kind that has no mixed-precision form.
     """
-    if get_device() == 'cpu':
-        raise UserError('--amp: mixed precision needs a GPU, and there is none; leave --amp out')
     wrapper = cfg.optim_wrapper
     own = [value for value in wrapper.values() if isinstance(value, dict) and 'type' in value]
     for each in [wrapper, *[part for part in own if 'optimizer' in part]]:
@@ -136,7 +134,8 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         UserError: The config names an unknown type or argument, or does not fit together.
     """
-    with _config_errors(cfg):
+    with config_errors(cfg):
+        prepare(cfg)
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
@@ -149,7 +148,7 @@ def train(cfg: Config) -> None:
     runner = build_runner(cfg)
     for name in _BUILDERS:
         # Runner.train builds these, in an order of its own, before it trains.
-        setattr(runner, name, _config_errors(cfg)(getattr(runner, name)))
+        setattr(runner, name, config_errors(cfg)(getattr(runner, name)))
     runner.train()
 
 
@@ -160,7 +159,8 @@ def test(cfg: Config) -> None:
         UserError: As :func:`train`.
     """
     check_data(cfg, ['test_dataloader'])
-    with _config_errors(cfg):
+    with config_errors(cfg):
+        prepare(cfg, trains=False)
         runner = Runner.from_cfg(cfg)
         check_classes(runner.model, runner.test_loop.dataloader.dataset)  # which builds the loop
     runner.test()
@@ -172,14 +172,18 @@ def build_model(cfg: Config) -> nn.Module:
     Raises:
         UserError: As :func:`build_runner`.
     """
-    with _config_errors(cfg):
+    with config_errors(cfg):
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         return MODELS.build(cfg.model)
 
 
 @contextmanager
-def _config_errors(cfg: Config) -> Iterator[None]:
-    """Tell what a registry raises as the config's mistake, without the trail of classes."""
+def config_errors(cfg: Config) -> Iterator[None]:
+    """Tell what a registry raises as the config's mistake, without the trail of classes.
+
+    Raises:
+        UserError: The mistake; names the config.
+    """
     try:
         yield
     except UserError as error:

@@ -1,0 +1,199 @@
+"""A trained segmentor as files that mmseg reads without this package."""
+
+import inspect
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.engine import launch
+from mmseg_da.engine.checkpoints import PARTIAL, put_in_place
+from mmseg_da.engine.fitting import compare, segmentor_weights, weights_of
+from mmseg_da.engine.plain_config import is_ours, plain_config, require_adaptor
+from mmseg_da.errors import UserError
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.data_preprocessor import DomainPreprocessor
+from mmseg_da.registry import DATASETS
+from mmseg_da.version import __version__
+
+_REGISTRY = 'from mmseg_da.registry import MODELS\n'
+_REGISTER = '@MODELS.register_module()\n'
+_PATH = """# Modules that mmseg lacks lie beside this file.
+import sys
+
+sys.path.append('{{ fileDirname }}')
+
+"""
+
+
+def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[str]:
+    """Write a folder with a config, a checkpoint and, where it needs them, modules of ours.
+
+    The folder appears when it is whole. In one that is there, the files of these names alone are
+    replaced.
+
+    Args:
+        cfg: The config that the segmentor was trained with.
+        checkpoint: File or address of an adaptor's or of a plain segmentor's weights.
+        out: The folder; its name is that of the files.
+        force: Write into a folder that is not empty.
+
+    Returns:
+        What a user should know: the files that were written, and what had to be left out.
+
+    Raises:
+        UserError: ``out`` is in use or cannot be written to, the config is of no adaptor, the
+            checkpoint cannot be read or is of another network.
+    """
+    _require_free(out, force)
+    require_adaptor(cfg)
+    model = launch.build_model(cfg)
+    if type(model.data_preprocessor) is not DomainPreprocessor:
+        raise UserError(
+            f'{cfg.filename}: model.data_preprocessor is a {type(model.data_preprocessor).__name__}, '
+            'of which it is not known what it does in testing; only DomainPreprocessor is'
+        )
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    segmentor = getattr(model, SEGMENTOR)
+    _load(segmentor, loaded, checkpoint, cfg)
+    plain, notes = plain_config(cfg)
+    sources = our_sources(segmentor, out.name)
+    if sources:
+        own = [name.removesuffix('.py') for name in sources]
+        theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
+        plain['custom_imports'] = theirs | dict(imports=[*theirs.get('imports', ()), *own])
+    text = _heading(checkpoint) + (_PATH if sources else '') + Config(plain).pretty_text
+    weights = dict(
+        meta=dict(dataset_meta=_dataset_meta(loaded, cfg)), state_dict=segmentor.state_dict()
+    )
+    _write(out, sources | {f'{out.name}.py': text}, weights)
+    if sources:
+        notes.append(
+            f'mmseg lacks modules of this network, so {", ".join(sources)} hold them: keep them '
+            f'beside {out.name}.py, which imports them'
+        )
+    return [*(f'wrote {out / name}' for name in _names(out, sources)), *notes]
+
+
+def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
+    """The source of every class of ours in a network, as modules that need mmseg alone.
+
+    Args:
+        network: The segmentor.
+        stem: What the names of the modules start with.
+
+    Returns:
+        Source by file name; empty for a network of mmseg's classes.
+
+    Raises:
+        UserError: A class needs more of this package than its registry.
+    """
+    kinds = {type(module) for module in network.modules() if is_ours(type(module))}
+    prefix = re.sub(r'\W', '_', stem)
+    found = {}
+    for kind in sorted(kinds, key=lambda each: each.__module__):
+        source = Path(inspect.getfile(kind)).read_text()
+        # `force`: where this package is installed as well, the class may be registered already.
+        copied = source.replace(_REGISTRY, 'from mmseg.registry import MODELS\n').replace(
+            _REGISTER, '@MODELS.register_module(force=True)\n'
+        )
+        if 'mmseg_da' in copied:
+            raise UserError(
+                f'{kind.__name__} in the network needs mmseg_da itself: this segmentor cannot leave'
+            )
+        origin = f'# {kind.__name__} of mmseg_da {__version__}, Apache-2.0; it needs mmseg alone.\n'
+        found[f'{prefix}_{kind.__module__.rpartition(".")[2]}.py'] = origin + copied
+    return found
+
+
+def _names(out: Path, sources: Mapping[str, str]) -> list[str]:
+    return [f'{out.name}.py', f'{out.name}.pth', *sources]
+
+
+def _require_free(out: Path, force: bool) -> None:
+    if out.suffix in ('.pth', '.py'):
+        raise UserError(
+            f'{out}: OUT is a folder, which gets a config and a checkpoint of its name; leave '
+            f'{out.suffix!r} out'
+        )
+    if not out.name:
+        raise UserError(f'{out}: OUT needs a name, which the files in it get')
+    require_writable(out, 'OUT')
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise UserError(
+            f'{out} is there and not empty: choose another folder, or --force to replace its '
+            f'{out.name}.py and {out.name}.pth'
+        )
+
+
+def _load(segmentor: nn.Module, loaded: Any, filename: str, cfg: Config) -> None:
+    """Load weights that fit to the last name and shape."""
+    weights = segmentor_weights(weights_of(loaded))
+    misfits = compare(segmentor, weights)
+    if len(misfits.missing) == len(segmentor.state_dict()):
+        raise UserError(f'{filename}: holds no weights of the segmentor of {cfg.filename}')
+    if any(misfits):
+        raise UserError(
+            f'{filename}: does not fit the segmentor of {cfg.filename} ({misfits}). Give the '
+            'config that it was trained with.'
+        )
+    segmentor.load_state_dict(weights)
+
+
+def _dataset_meta(loaded: Mapping[str, Any], cfg: Config) -> dict[str, Any]:
+    """Classes and palette in plain types: of the checkpoint, else of the config's test data."""
+    meta = (loaded.get('meta') or {}).get('dataset_meta')
+    if not meta:
+        dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset')
+        if not dataset:
+            raise UserError(
+                f'{cfg.filename}: neither the checkpoint nor a test_dataloader says the classes'
+            )
+        with launch.config_errors(cfg):
+            meta = DATASETS.build(dataset | dict(lazy_init=True)).metainfo
+    return _plain(meta)
+
+
+def _plain(value: Any) -> Any:
+    """The same in Python's own types, which every loader takes."""
+    if isinstance(value, np.ndarray | np.generic | Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _heading(checkpoint: str) -> str:
+    return f'# The segmentor of {Path(checkpoint).name}, for mmseg alone.\n'
+
+
+def _write(out: Path, texts: Mapping[str, str], weights: dict[str, Any]) -> None:
+    """Fill a folder beside ``out``, then give it that name, or its files those of the old ones."""
+    out = out.absolute()
+    partial = out.with_name(f'.{out.name}.{os.getpid()}{PARTIAL}')
+    try:
+        partial.mkdir(parents=True)
+        try:
+            for name, text in texts.items():
+                (partial / name).write_text(text)
+            torch.save(weights, partial / f'{out.name}.pth')
+            if out.is_dir() and any(out.iterdir()):
+                for path in sorted(partial.iterdir()):
+                    put_in_place(path, out / path.name)
+            else:
+                partial.rename(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as the latter
+        raise UserError(f'{out}: cannot be written ({error})') from error
