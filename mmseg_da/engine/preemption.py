@@ -1,11 +1,15 @@
 """Ending a training in time when the machine is taken away."""
 
+import functools
+import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
+from torch.utils.data import DataLoader
 from typing_extensions import Self
 
 CHECK_EVERY = 10
@@ -44,3 +48,26 @@ class Preemption:
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self._told = True
+
+
+def spare_workers(loader: DataLoader) -> None:
+    """Let the workers of a loader that has not started outlive a SIGTERM that is not their parent's.
+
+    torchrun and schedulers send it to the whole family of processes. A worker that dies of it takes
+    the training with it, wherever in an iteration that is.
+    """
+    loader.worker_init_fn = functools.partial(_start_worker, loader.worker_init_fn)
+
+
+def _start_worker(then: Callable[[int], None] | None, worker_id: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # also of threads yet to come
+    threading.Thread(target=_obey_the_parent, daemon=True).start()
+    if then is not None:
+        then(worker_id)
+
+
+def _obey_the_parent() -> None:
+    parent = os.getppid()
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)  # what torch's own handler does

@@ -10,6 +10,7 @@ from mmengine.dist import get_rank
 from mmengine.runner import IterBasedTrainLoop
 
 from mmseg_da.datasets import SourceTargetSampler
+from mmseg_da.engine.distributed import note_joint_batch, share_buffers
 from mmseg_da.engine.preemption import Preemption
 from mmseg_da.registry import LOOPS
 
@@ -31,6 +32,7 @@ class ExactTrainLoop(IterBasedTrainLoop):
         """Train to the last iteration, or until told to end."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
+        note_joint_batch(self.runner, self.dataloader.batch_size)
         with Preemption() as preemption:
             batches = self._batches()
             while self._iter < self._max_iters and not self.stop_training:
@@ -50,6 +52,7 @@ class ExactTrainLoop(IterBasedTrainLoop):
         if self.runner.val_loop is None or self._iter < self.val_begin:
             return
         if self._iter % self.val_interval == 0 or self._iter == self._max_iters:
+            share_buffers(self.runner.model)  # all measure the model that is saved
             self.runner.val_loop.run()
 
     def _batches(self) -> Iterator[Any]:
