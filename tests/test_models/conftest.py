@@ -1,1 +1,1 @@
-"""Makes ``builders`` and ``literal`` importable for the tests of this folder and below."""
+"""Makes ``builders`` importable for the tests of this folder and below."""

@@ -1,0 +1,11 @@
+"""The papers' iterations in plain torch, term by term, as their algorithms read.
+
+The tests compare the package with them number by number, ``benchmarks/step_time.py`` by time and
+memory. They share nothing with the package: they take bare networks and write their own losses,
+preprocessing and optimizers, each a single call of torch where torch has one.
+"""
+
+from literal.adaptsegnet import LiteralAdaptSegNet
+from literal.source_only import LiteralSourceOnly
+
+__all__ = ['LiteralAdaptSegNet', 'LiteralSourceOnly']
