@@ -1,7 +1,16 @@
 """Data sets, how pairs of them are drawn, and how their labels are converted."""
 
+from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.gta import GTADataset
 from mmseg_da.datasets.samplers import Draw, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
+from mmseg_da.datasets.synthia import SynthiaDataset
 
-__all__ = ['Draw', 'GTADataset', 'SourceTargetDataset', 'SourceTargetSampler']
+__all__ = [
+    'CrossCityDataset',
+    'Draw',
+    'GTADataset',
+    'SourceTargetDataset',
+    'SourceTargetSampler',
+    'SynthiaDataset',
+]

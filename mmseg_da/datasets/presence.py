@@ -10,7 +10,12 @@ from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
 LOADERS = ('train_dataloader', 'val_dataloader')
-_CONVERTERS = dict(GTADataset='gta', CityscapesDataset='cityscapes')
+_CONVERTERS = dict(
+    GTADataset='gta',
+    CityscapesDataset='cityscapes',
+    SynthiaDataset='synthia',
+    CrossCityDataset='crosscity',
+)
 _MAKE_TOY = 'Run `make toy` (python tools/make_toy_domains.py) to write the toy domains.'
 
 
@@ -64,13 +69,17 @@ def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
 def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> None:
     """Look for the first image and its label, as far as the config or the class says their names."""
     suffix, seg_suffix = _argument(cfg, 'img_suffix'), _argument(cfg, 'seg_map_suffix')
+    suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix or ())
     name = None
     if cfg.get('ann_file'):
         name = _first_listed(cfg, Path(cfg.get('data_root') or '', cfg['ann_file']))
     elif suffix is not None:
-        name = _first_file(images, suffix)
-    if suffix is not None and (name is None or not (images / f'{name}{suffix}').is_file()):
-        which = f'no image that ends in {suffix!r}' if name is None else f'no image {name}{suffix}'
+        name = _first_file(images, suffixes)
+    if suffix is not None and not any((images / f'{name}{each}').is_file() for each in suffixes):
+        which = f'that ends in {" or ".join(map(repr, suffixes))}'
+        if name is not None:
+            which = ' or '.join(f'{name}{each}' for each in suffixes)
+        which = f'no image {which}'
         raise UserError(
             f'{images}: {which}. {_how_to_get(cfg, images)} If the images have another ending, set '
             'img_suffix.'
@@ -102,14 +111,15 @@ def _first_listed(cfg: Mapping[str, Any], path: Path) -> str:
     return name
 
 
-def _first_file(folder: Path, suffix: str) -> str | None:
+def _first_file(folder: Path, suffixes: Sequence[str]) -> str | None:
     """The first image below a folder, as a list would name it."""
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
-            if name.endswith(suffix):
-                path = str(Path(parent, name).relative_to(folder))
-                return path[: len(path) - len(suffix)]
+            for suffix in suffixes:
+                if name.endswith(suffix):
+                    path = str(Path(parent, name).relative_to(folder))
+                    return path[: len(path) - len(suffix)]
     return None
 
 

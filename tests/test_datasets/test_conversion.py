@@ -207,7 +207,7 @@ def break_label(path, how):
 
 
 REASONS = {
-    'truncated': r'cannot be read \(.*truncated',
+    'truncated': r'cannot be read \(.*[Tt]runcated',
     'colours': 'holds RGB colours',
     'size': r'is 2x3, but its image .*00002\.png is 3x2',
     'id': r'holds id 35, outside 0\.\.34',

@@ -1,5 +1,6 @@
 """The tools that write data sets as commands; what they write is tested in test_datasets/test_conversion.py."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from street_data import LAYOUTS
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters'
 
@@ -83,7 +85,51 @@ def test_bad_files_are_listed_without_traceback(run, gta):
     assert (gta / 'train.txt').read_text() == '00001\n'
 
 
-@pytest.mark.parametrize(('tool', 'folder'), [('gta.py', 'labels'), ('cityscapes.py', 'gtFine')])
+@pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)
+def test_each_tool_converts_with_progress_and_goes_on(run, tmp_path, monkeypatch, layout):
+    monkeypatch.setenv('FORCE_COLOR', '1')  # draws the bar where there is no terminal
+    expected = layout.write(tmp_path / 'in', 3)
+    (tmp_path / 'in' / layout.label.format(1)).rename(tmp_path / 'label')
+    args = (tmp_path / 'in', '--nproc', 2, '-o', tmp_path / 'out')
+    assert run(layout.tool, *args)[0] == 0
+    (tmp_path / 'label').rename(tmp_path / 'in' / layout.label.format(1))
+    code, out, err = run(layout.tool, *args)
+    assert (code, out) == (0, f'3 labels are converted; lists: {tmp_path}/out/*.txt\n')
+    assert re.search(r'Labels to train ids.*100%.*\d:\d\d:\d\d', err)
+    for number in range(3):
+        np.testing.assert_array_equal(layout.read(tmp_path / 'out', number), expected[number])
+
+
+@pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)
+def test_each_tool_lists_what_it_cannot_convert(run, tmp_path, layout):
+    layout.write(tmp_path, 4)
+    for number in (1, 2):
+        (tmp_path / layout.label.format(number)).write_bytes(b'no label')
+    code, _, err = run(layout.tool, tmp_path)
+    assert code == 2
+    assert 'Traceback' not in err
+    said = err[err.index('error: ') :]
+    assert said.startswith('error: 2 of 4 labels were not converted')
+    assert [str(tmp_path / layout.label.format(number)) in said for number in range(4)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_synthia_takes_other_folders(run, tmp_path):
+    LAYOUTS['synthia'].write(tmp_path, 2)
+    (tmp_path / 'GT/LABELS').rename(tmp_path / 'ids')
+    assert run('synthia.py', tmp_path, '--gt-dir', 'ids', '--val', 1)[0] == 0
+    assert len(list((tmp_path / 'ids').glob('*_labelTrainIds.png'))) == 2
+    assert (tmp_path / 'val.txt').read_text() == '0000001\n'
+
+
+@pytest.mark.parametrize(
+    ('tool', 'folder'),
+    [('gta.py', 'labels'), ('cityscapes.py', 'gtFine'), ('synthia.py', 'GT/LABELS')],
+)
 def test_missing_folder_is_named(run, tmp_path, tool, folder):
     code, _, err = run(tool, tmp_path / 'nowhere')
     assert code == 2
