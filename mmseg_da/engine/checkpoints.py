@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
+from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from mmseg_da.compat.checkpoint import load
@@ -51,7 +52,7 @@ def gather_gradients(model: nn.Module) -> dict[str, Tensor]:
     Empty after an update. Each is stacked over the processes (world size, ...), which must all
     call this. A process that has none where others have one adds zeros.
     """
-    parameters = dict(model.named_parameters())
+    parameters = _parameters(model)
     there = torch.tensor([float(p.grad is not None) for p in parameters.values()])
     all_reduce(there, op='max')  # all must gather the same ones, or wait for each other for ever
     return {
@@ -61,6 +62,12 @@ def gather_gradients(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def _parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """By the same names with a distributed wrapper and without."""
+    model = model.module if is_model_wrapper(model) else model
+    return dict(model.named_parameters())
+
+
 def _gradient(parameter: nn.Parameter) -> Tensor:
     none = torch.zeros_like(parameter, memory_format=torch.contiguous_format)
     return none if parameter.grad is None else parameter.grad.contiguous()
@@ -68,7 +75,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 
 def restore_gradients(model: nn.Module, gradients: dict[str, Tensor]) -> None:
     """Put back what :func:`gather_gradients` took; their mean if the processes are not as many."""
-    for name, parameter in model.named_parameters():
+    for name, parameter in _parameters(model).items():
         if name in gradients:
             stacked = gradients[name]
             same = len(stacked) == get_world_size()
