@@ -39,7 +39,7 @@ def user_errors() -> Iterator[None]:
         raise SystemExit(2) from None
     except RuntimeError:
         # The processes of a run lose their connection when one of them ends after its message.
-        if os.environ.get('MMSEG_DA_DEBUG') or not _somebody_told():
+        if os.environ.get('MMSEG_DA_DEBUG') or not somebody_told():
             raise
         raise SystemExit(2) from None
 
@@ -85,7 +85,8 @@ def _first_to_tell(message: str) -> bool:
     return True
 
 
-def _somebody_told() -> bool:
+def somebody_told() -> bool:
+    """Whether a process that the same torchrun started has told a mistake."""
     folder = _shared_folder()
     return folder is not None and any(folder.glob(f'{_TOLD}*'))
 

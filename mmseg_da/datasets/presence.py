@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmseg_da.datasets.reading import what_is_wrong
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
@@ -50,20 +51,30 @@ def _leaves(cfg: Any, labelled: bool) -> Iterator[tuple[Mapping[str, Any], bool]
 
 def _check_dataset(cfg: Mapping[str, Any], labelled: bool) -> None:
     root, prefixes = cfg.get('data_root') or '', _argument(cfg, 'data_prefix')
+    if not isinstance(root, str | os.PathLike):
+        raise UserError(f'data_root is {root!r}, not the name of a folder')
+    root = os.fspath(root)
     if cfg.get('backend_args') or '://' in root:
         return  # not on this disk
     if prefixes is None:  # the class sets folders of its own
         if not Path(root).is_dir():
             raise UserError(f'{root}: no such folder. {_how_to_get(cfg, Path(root))}')
         return
+    if not isinstance(prefixes, Mapping):
+        raise UserError(f"data_prefix is {prefixes!r}, not a dict(img_path='...') of folders")
     images = Path(root, prefixes.get('img_path') or '')
     folders = [images]
-    if labelled and 'seg_map_path' in prefixes:
-        folders.append(Path(root, prefixes['seg_map_path'] or ''))
+    if labelled and prefixes.get('seg_map_path') is not None:
+        folders.append(Path(root, prefixes['seg_map_path']))
+    elif labelled and _has('LoadAnnotations', cfg.get('pipeline')):
+        raise UserError(
+            f'{images}: its pipeline loads labels, but data_prefix names no folder of them, only '
+            f'{dict(prefixes)}: set seg_map_path'
+        )
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f'{folder}: no such folder. {_how_to_get(cfg, folder)}')
-    _check_files(cfg, images, folders[-1] if labelled else None)
+    _check_files(cfg, images, folders[1] if len(folders) > 1 else None)
 
 
 def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> None:
@@ -75,7 +86,8 @@ def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> N
         name = _first_listed(cfg, Path(cfg.get('data_root') or '', cfg['ann_file']))
     elif suffix is not None:
         name = _first_file(images, suffixes)
-    if suffix is not None and not any((images / f'{name}{each}').is_file() for each in suffixes):
+    found = [path for each in suffixes if (path := images / f'{name}{each}').is_file()]
+    if suffix is not None and not found:
         which = f'that ends in {" or ".join(map(repr, suffixes))}'
         if name is not None:
             which = ' or '.join(f'{name}{each}' for each in suffixes)
@@ -84,11 +96,30 @@ def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> N
             f'{images}: {which}. {_how_to_get(cfg, images)} If the images have another ending, set '
             'img_suffix.'
         )
+    if found and _has('LoadImageFromFile', cfg.get('pipeline')):
+        _require_readable(found[0], 'image')
     if labels is None or name is None or not seg_suffix:
         return
     label = labels / f'{name}{seg_suffix}'
-    if not label.is_file():
+    if not label.exists():
         raise UserError(f'{label}: no such label. {_how_to_convert(cfg, label)}')
+    if _has('LoadAnnotations', cfg.get('pipeline')):
+        _require_readable(label, 'label')
+
+
+def _require_readable(path: Path, what: str) -> None:
+    problem = what_is_wrong(path, what)
+    if problem:
+        raise UserError(problem)
+
+
+def _has(transform: str, pipeline: Any) -> bool:
+    """Whether a pipeline has a transform of a name, also inside of others."""
+    if isinstance(pipeline, Mapping):
+        kind = pipeline.get('type')
+        name = kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
+        return name == transform or _has(transform, list(pipeline.values()))
+    return isinstance(pipeline, list | tuple) and any(_has(transform, each) for each in pipeline)
 
 
 def _argument(cfg: Mapping[str, Any], name: str) -> Any:
@@ -104,8 +135,11 @@ def _first_listed(cfg: Mapping[str, Any], path: Path) -> str:
     """The first name in a list of images."""
     if not path.is_file():
         raise UserError(f'{path}: no such list of images. {_how_to_convert(cfg, path)}')
-    with path.open() as lines:
-        name = next((line.strip() for line in lines if line.strip()), None)
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path}: cannot be read as a list of images ({error})') from error
+    name = next((line.strip() for line in lines if line.strip()), None)
     if name is None:
         raise UserError(f'{path}: the list of images is empty. {_how_to_convert(cfg, path)}')
     return name

@@ -15,11 +15,11 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmseg_da.datasets.reading import IGNORE, name_files
 from mmseg_da.datasets.samplers import Draw
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
-IGNORE = 255
 _NEVER_READ = (
     'target labels are never read in training; remove what loads them from the target pipeline'
 )
@@ -81,14 +81,30 @@ class SourceTargetDataset(Dataset):
         return self._pair(index, index % len(self.target))
 
     def _pair(self, source_index: int, target_index: int) -> dict[str, dict]:
-        source, target = self.source[source_index], self.target[target_index]
+        return dict(
+            source=self.source_sample(source_index), target=self.target_sample(target_index)
+        )
+
+    def source_sample(self, index: int) -> dict:
+        """One source image alone, with its labels in the target's classes."""
+        sample = _packed('source', self.source[index])
+        if 'gt_sem_seg' not in sample['data_samples']:
+            raise UserError(
+                "source dataset: its pipeline loads no labels; add dict(type='LoadAnnotations') after "
+                'the image is loaded'
+            )
         part = 0
         if isinstance(self.source, ConcatDataset):
-            part = bisect.bisect_right(self.source.cumulative_sizes, source_index)
-        self._tables[part].relabel(source['data_samples'])
-        if 'gt_sem_seg' in target['data_samples']:
+            part = bisect.bisect_right(self.source.cumulative_sizes, index)
+        self._tables[part].relabel(sample['data_samples'])
+        return sample
+
+    def target_sample(self, index: int) -> dict:
+        """One target image alone."""
+        sample = _packed('target', self.target[index])
+        if 'gt_sem_seg' in sample['data_samples']:
             raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
-        return dict(source=source, target=target)
+        return sample
 
 
 @contextmanager
@@ -117,7 +133,9 @@ def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDatas
 
 def _build_one(domain: str, cfg: dict) -> BaseDataset:
     try:
-        return DATASETS.build(cfg)
+        built = DATASETS.build(cfg)
+        name_files(built)
+        return built
     except ValueError as error:
         # All that mmengine says about an empty dataset is that NumPy could not join its items.
         if 'need at least one array' not in str(error):
@@ -125,6 +143,15 @@ def _build_one(domain: str, cfg: dict) -> BaseDataset:
     prefix = cfg.get('data_prefix') or {}
     folder = os.path.join(cfg.get('data_root') or '', prefix.get('img_path') or '')
     raise UserError(f'{domain} dataset: no image found in {folder}; check the path and suffix')
+
+
+def _packed(domain: str, sample: dict) -> dict:
+    if 'inputs' not in sample or 'data_samples' not in sample:
+        raise UserError(
+            f"{domain} dataset: its pipeline does not end in dict(type='PackSegInputs'); it gives "
+            f'{sorted(sample)}'
+        )
+    return sample
 
 
 def _meta_keys(cfg: Sequence[dict]) -> list[str]:

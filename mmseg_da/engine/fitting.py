@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
 
 _SHOWN = 3
@@ -65,6 +66,72 @@ def compare(model: nn.Module, weights: Mapping[str, Tensor]) -> Misfits:
             if weights[name].shape != ours[name].shape
         ],
     )
+
+
+def check_predicts(model: nn.Module, checkpoint: Mapping[str, Any], filename: str) -> None:
+    """See that a checkpoint has what a model predicts with.
+
+    Discriminators, the auxiliary head and counters play no part in that.
+
+    Args:
+        model: An adaptor or a segmentor, also inside of wrappers.
+        checkpoint: What the file holds.
+        filename: The file, for the message.
+
+    Raises:
+        UserError: Weights are missing or of another shape.
+    """
+    model = _unwrapped(model)
+    network = getattr(model, SEGMENTOR, model)
+    missing, _, reshaped = compare(network, segmentor_weights(weights_of(checkpoint)))
+    misfits = Misfits(
+        [name for name in missing if not name.endswith('num_batches_tracked') and _predicts(name)],
+        [],
+        [name for name in reshaped if _predicts(name)],
+    )
+    if any(misfits):
+        raise UserError(
+            f'{filename}: does not fit the segmentor of this config ({misfits}). Give the checkpoint '
+            'and the config of one training.'
+        )
+
+
+def check_start(model: nn.Module, checkpoint: Mapping[str, Any], filename: str) -> None:
+    """See that a checkpoint to start from has at least one weight of a model.
+
+    Raises:
+        UserError: It has none, so the training would start from nothing.
+    """
+    model, weights = _unwrapped(model), weights_of(checkpoint)
+    inner = getattr(model, SEGMENTOR, model)
+    if _shares(model, weights) or _shares(inner, segmentor_weights(weights)):
+        return
+    first = f', but {_first(list(weights))}' if weights else ''
+    raise UserError(
+        f'{filename}: holds none of the weights of this model{first}. Give load_from a checkpoint '
+        'of this network, or None.'
+    )
+
+
+def differences(model: nn.Module, checkpoint: Mapping[str, Any]) -> Misfits:
+    """What differs between the weights of a model and those of a checkpoint of its training."""
+    return compare(_unwrapped(model), weights_of(checkpoint))
+
+
+def _shares(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    ours = model.state_dict()
+    return any(name in ours and ours[name].shape == value.shape for name, value in weights.items())
+
+
+def _predicts(name: str) -> bool:
+    return not name.startswith('auxiliary_head')
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside of distributed wrappers and of test-time augmentation."""
+    while isinstance(getattr(model, 'module', None), nn.Module):
+        model = model.module
+    return model
 
 
 def _size(tensor: Tensor) -> str:

@@ -1,9 +1,10 @@
 """What the command line tools share: reading a config and building its runner."""
 
+import functools
 import os
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from torch import nn
 from mmseg_da.datasets.agreement import check_classes
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.datasets.presence import check_data
+from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.distributed import prepare
+from mmseg_da.engine.fitting import check_predicts
+from mmseg_da.engine.settings import check_settings
+from mmseg_da.engine.starting import starting
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS, RUNNERS
 
@@ -135,6 +140,7 @@ def build_runner(cfg: Config) -> Runner:
         UserError: The config names an unknown type or argument, or does not fit together.
     """
     with config_errors(cfg):
+        check_settings(cfg)
         prepare(cfg)
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
@@ -145,25 +151,47 @@ def train(cfg: Config) -> None:
     Raises:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
     """
-    runner = build_runner(cfg)
-    for name in _BUILDERS:
-        # Runner.train builds these, in an order of its own, before it trains.
-        setattr(runner, name, config_errors(cfg)(getattr(runner, name)))
-    runner.train()
+    with starting(cfg) as progress:
+        runner = build_runner(cfg)
+        progress.follow(runner)
+        for name in _BUILDERS:
+            # Runner.train builds these, in an order of its own, before it trains.
+            setattr(runner, name, config_errors(cfg)(getattr(runner, name)))
+        runner.train()
 
 
 def test(cfg: Config) -> None:
     """Build mmengine's runner, whatever the config names, and test; training data is not needed.
 
     Raises:
-        UserError: As :func:`train`.
+        UserError: As :func:`train`, or the checkpoint lacks weights of the segmentor.
     """
-    check_data(cfg, ['test_dataloader'])
     with config_errors(cfg):
-        prepare(cfg, trains=False)
-        runner = Runner.from_cfg(cfg)
-        check_classes(runner.model, runner.test_loop.dataloader.dataset)  # which builds the loop
-    runner.test()
+        check_settings(cfg)
+    check_data(cfg, ['test_dataloader'])
+    with starting(cfg) as progress:
+        with config_errors(cfg):
+            prepare(cfg, trains=False)
+            runner = Runner.from_cfg(cfg)
+            dataset = runner.test_loop.dataloader.dataset  # which builds the loop
+            check_classes(runner.model, dataset)
+        name_files(dataset)
+        progress.stage = 'test'
+        progress.follow(runner)
+        runner.load_checkpoint = _checking(runner.load_checkpoint, runner.model)
+        runner.test()
+
+
+def _checking(load: Callable[..., dict], model: nn.Module) -> Callable[..., dict]:
+    """A runner's way to load a checkpoint, which refuses one that does not predict."""
+
+    @functools.wraps(load)
+    def load_checkpoint(filename: str, *args: Any, **kwargs: Any) -> dict:
+        checkpoint = load(filename, *args, **kwargs)
+        check_predicts(model, checkpoint, filename)
+        return checkpoint
+
+    return load_checkpoint
 
 
 def build_model(cfg: Config) -> nn.Module:

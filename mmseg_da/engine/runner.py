@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmseg_da.datasets.agreement import check_classes, check_pairing
 from mmseg_da.datasets.presence import check_data
+from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.activation_checkpointing import checkpoint_activations, require_modules
 from mmseg_da.engine.checkpoints import (
     PARTIAL,
@@ -23,6 +24,7 @@ from mmseg_da.engine.checkpoints import (
     restore_gradients,
 )
 from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
+from mmseg_da.engine.fitting import check_start, differences
 from mmseg_da.engine.hooks import SafeCheckpointHook
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
@@ -119,6 +121,18 @@ class DomainAdaptationRunner(Runner):
             del hooks['divergence']
         super().register_default_hooks(hooks)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop; its data names a file that it cannot read."""
+        built = super().build_val_loop(loop)
+        name_files(built.dataloader.dataset)
+        return built
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop; its data names a file that it cannot read."""
+        built = super().build_test_loop(loop)
+        name_files(built.dataloader.dataset)
+        return built
+
     def register_hook(
         self, hook: Hook | dict, priority: str | int | Priority | None = None
     ) -> None:
@@ -150,10 +164,16 @@ class DomainAdaptationRunner(Runner):
             ) from error
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
-        """Load weights, and note the gradients beside them."""
+        """Load weights, and note the gradients beside them.
+
+        Raises:
+            UserError: It holds none of the model's weights.
+        """
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
-        if self._is_resuming and 'optimizer' in checkpoint:
-            self._check_parts(filename, checkpoint['optimizer'])
+        if self._is_resuming:
+            self._check_resumable(filename, checkpoint)
+        else:
+            check_start(self.model, checkpoint, filename)
         self.accumulated = checkpoint.get('gradients', {})
         return checkpoint
 
@@ -161,14 +181,37 @@ class DomainAdaptationRunner(Runner):
         """Continue from a checkpoint, also from between two updates.
 
         Raises:
-            OtherTrainingError: It is of a training with other parts, as of another method.
+            OtherTrainingError: It is of a training with other parts, as of another method, or of
+                another network, or holds weights alone.
         """
         self._is_resuming = True
         try:
             super().resume(filename, *args, **kwargs)
+        except (KeyError, ValueError) as error:  # of an optimizer or scheduler that differs
+            raise OtherTrainingError(
+                f'{filename}: cannot resume, because its optimizers or schedulers differ from '
+                f'those of this config ({error}). Resume it with its own config.'
+            ) from error
         finally:
             self._is_resuming = False
         restore_gradients(self.model, self.accumulated)
+
+    def _check_resumable(self, filename: str, checkpoint: Mapping[str, Any]) -> None:
+        """See that a checkpoint is of a training of these parts and this network."""
+        meta = checkpoint.get('meta')
+        if not isinstance(meta, Mapping) or 'iter' not in meta or 'message_hub' not in checkpoint:
+            raise OtherTrainingError(
+                f'{filename}: cannot resume, because it holds weights without a training. Leave '
+                '--resume out and set load_from to start from them.'
+            )
+        if 'optimizer' in checkpoint:
+            self._check_parts(filename, checkpoint['optimizer'])
+        misfits = differences(self.model, checkpoint)
+        if any(misfits):
+            raise OtherTrainingError(
+                f'{filename}: cannot resume, because it is of another network ({misfits}). Resume '
+                'it with its own config, or give this one another --work-dir.'
+            )
 
     def _check_parts(self, filename: str, saved: Mapping[str, Any]) -> None:
         """Compare the parts that a checkpoint has optimizers of with those of this training."""

@@ -1,0 +1,171 @@
+"""Settings that are plainly wrong, told by their key before anything is built."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from mmseg_da.errors import UserError
+
+_METRICS = ('mIoU', 'mDice', 'mFscore')
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_COUNTS = (
+    *(f'{loader}.batch_size' for loader in _LOADERS),
+    'train_cfg.max_iters',
+    'train_cfg.max_epochs',
+    'train_cfg.val_interval',
+    'optim_wrapper.accumulative_counts',
+)
+_MAPPINGS = (
+    'model',
+    'model.segmentor',
+    'model.objectives',
+    'model.data_preprocessor',
+    *(f'{loader}{part}' for loader in _LOADERS for part in ('', '.dataset')),
+    'optim_wrapper',
+    'train_cfg',
+)
+_TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
+_PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
+_DOMAINS = ('source', 'target')
+_CLIPPERS = dict(norm=clip_grad_norm_, value=clip_grad_value_)
+_ABSENT = object()
+
+
+def check_settings(cfg: Config) -> None:
+    """Look at the settings that only fail, or do nothing, deep inside of a run.
+
+    Args:
+        cfg: A training or test config; keys that it lacks are left to their users.
+
+    Raises:
+        UserError: One is of the wrong kind or out of range; names the config, the key and the value.
+    """
+    if cfg.get('model') is None:
+        raise UserError(f'{cfg.filename}: `model` is missing')
+    for check in (_structure, _counts, _objectives, _optimizers, _preprocessors, _evaluators):
+        for key, value, expected in check(cfg):
+            raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
+
+
+_Problems = Iterator[tuple[str, Any, str]]
+
+
+def _structure(cfg: Config) -> _Problems:
+    for key in _MAPPINGS:
+        value = _at(cfg, key)
+        optional = key in ('model.data_preprocessor', *_LOADERS, 'optim_wrapper', 'train_cfg')
+        if value is _ABSENT or (value is None and optional):
+            continue
+        if not isinstance(value, Mapping):
+            yield key, value, 'a dict'
+        elif key in _TYPED and value.get('type') is None:
+            yield f'{key}.type', None, 'the name of a class'
+    for loader in _LOADERS:
+        workers = _at(cfg, f'{loader}.num_workers')
+        if workers is not _ABSENT and not _is_count(workers, least=0):
+            yield f'{loader}.num_workers', workers, 'an integer of 0 or more'
+
+
+def _counts(cfg: Config) -> _Problems:
+    for key in _COUNTS:
+        value = _at(cfg, key)
+        if value is not _ABSENT and not _is_count(value, least=1):
+            yield key, value, 'an integer of 1 or more'
+
+
+def _objectives(cfg: Config) -> _Problems:
+    for name, objective in _items(_at(cfg, 'model.objectives')):
+        key = f'model.objectives.{name}'
+        if objective is not None and not isinstance(objective, Mapping):
+            yield key, objective, "a dict such as dict(type='SourceSupervision'), or None"
+        weight = _at(objective, 'loss_weight')
+        if weight is not _ABSENT and not (_is_number(weight) and weight >= 0):
+            yield f'{key}.loss_weight', weight, 'a number of 0 or more'
+        rival = _at(objective, 'discriminator')
+        if rival is not _ABSENT and not isinstance(rival, Mapping):
+            yield f'{key}.discriminator', rival, "a dict such as dict(type='PixelDiscriminator')"
+
+
+def _optimizers(cfg: Config) -> _Problems:
+    wrappers = [('optim_wrapper', _at(cfg, 'optim_wrapper'))]
+    wrappers += [(f'optim_wrapper.{name}', each) for name, each in _items(wrappers[0][1])]
+    for key, wrapper in wrappers:
+        optimizer = _at(wrapper, 'optimizer')
+        if optimizer is not _ABSENT and not isinstance(optimizer, Mapping):
+            yield f'{key}.optimizer', optimizer, "a dict such as dict(type='SGD', lr=0.01)"
+        elif optimizer is not _ABSENT and optimizer.get('type') is None:
+            yield f'{key}.optimizer.type', None, 'the name of an optimizer'
+        rate = _at(optimizer, 'lr')
+        if rate is not _ABSENT and not (_is_number(rate) and rate >= 0):
+            yield f'{key}.optimizer.lr', rate, 'a number of 0 or more'
+        clip = _at(wrapper, 'clip_grad')
+        for argument, value in _items(clip):
+            kind = clip.get('type', 'norm')
+            known = inspect.signature(_CLIPPERS.get(kind, clip_grad_norm_)).parameters
+            if argument != 'type' and argument not in known:
+                expected = f'left out: clipping by {kind} takes {list(known)[1:]}'
+                yield f'{key}.clip_grad.{argument}', value, expected
+
+
+def _preprocessors(cfg: Config) -> _Problems:
+    for key in _PREPROCESSORS:
+        shared = _at(cfg, key)
+        if not isinstance(shared, Mapping):
+            continue
+        for name in (key, *(f'{key}.{domain}' for domain in _DOMAINS)):
+            own = _at(cfg, name)
+            if _has(own, 'size') and _has(own, 'size_divisor'):
+                yield f'{name}.size_divisor', own['size_divisor'], 'left out where `size` is given'
+            if not isinstance(own, Mapping):
+                continue
+            mean, std = ({**shared, **own}.get(each) for each in ('mean', 'std'))
+            if mean is not None and std is not None and _length(mean) != _length(std):
+                yield f'{name}.mean', mean, f'of the length of std, {std}'
+
+
+def _evaluators(cfg: Config) -> _Problems:
+    for stage in ('val_evaluator', 'test_evaluator'):
+        value = _at(cfg, stage)
+        for evaluator in value if isinstance(value, list | tuple) else [value]:
+            metrics = _at(evaluator, 'iou_metrics')
+            if metrics is _ABSENT:
+                continue
+            named = [metrics] if isinstance(metrics, str) else metrics
+            if not isinstance(named, list | tuple) or set(named) - set(_METRICS):
+                yield f'{stage}.iou_metrics', metrics, f'a list of some of {list(_METRICS)}'
+
+
+def _at(value: Any, key: str) -> Any:
+    for part in key.split('.'):
+        if not isinstance(value, Mapping | Config) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, Mapping) else []
+
+
+def _has(value: Any, key: str) -> bool:
+    return isinstance(value, Mapping) and value.get(key) is not None
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 1
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:60]}...'
