@@ -7,7 +7,7 @@ one message, so does this, without a traceback of its own; told to end by a sign
 import logging
 import sys
 
-from torch.distributed import DistNetworkError, run
+from torch.distributed import run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -28,8 +28,8 @@ def main() -> None:
         if 2 in {failure.exitcode for failure in error.failures.values()}:
             raise SystemExit(2) from None
         raise SystemExit(str(error)) from None
-    except DistNetworkError as error:
-        if 'EADDRINUSE' not in str(error):
+    except RuntimeError as error:
+        if 'address already in use' not in str(error).lower():
             raise
         given = run.parse_args(sys.argv[1:])
         print(

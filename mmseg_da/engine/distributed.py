@@ -124,6 +124,6 @@ def note_joint_batch(runner: Runner, batch_size: int) -> None:
         runner.logger.warning(
             f'The joint batch was {before}, and now is {joint} ({get_world_size()} processes of '
             f'{batch_size}): images go on at draw {runner.iter * joint} of the stream, not at '
-            f'{runner.iter * before}, and the schedule is in iterations as before.'
+            f'{runner.iter * before}. Learning rates and schedule are those of the checkpoint.'
         )
     hub.update_info(_JOINT, joint)

@@ -38,9 +38,11 @@ def test_every_part_is_scaled_by_batch_over_base(train, count):
     assert rates(runner) == pytest.approx({name: lr / 4 for name, lr in LR.items()}, rel=1e-12)
 
 
-def test_a_resume_does_not_scale_again(train, tmp_path):
+@pytest.mark.parametrize('batch_size', [2, 3])
+def test_a_resume_does_not_scale_again(train, tmp_path, batch_size):
+    """Nor with another batch size: the rates are the checkpoint's."""
     train(2)
-    runner = train(4, resume=True)
+    runner = train(4, resume=True, **{'train_dataloader.batch_size': batch_size})
     assert runner.iter == 4
     assert rates(runner) == pytest.approx({name: lr / 4 for name, lr in LR.items()}, rel=1e-12)
     for state in load(tmp_path / 'iter_4.pth')['optimizer'].values():
