@@ -3,9 +3,10 @@
 from typing import Any
 
 from mmseg.models.data_preprocessor import SegDataPreProcessor
-from torch import nn
+from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
+from mmseg_da.functional import denormalise, normalise
 from mmseg_da.registry import MODELS
 
 DOMAINS = ('source', 'target')
@@ -24,12 +25,16 @@ class DomainPreprocessor(SegDataPreProcessor):
         source: Arguments that differ for source batches, such as ``dict(size=(720, 1280))``.
         target: Arguments that differ for target batches.
         **shared: Arguments of ``SegDataPreProcessor``.
+
+    Attributes:
+        is_rgb: Images are RGB, not BGR, as loaders give BGR.
     """
 
     def __init__(
         self, source: dict | None = None, target: dict | None = None, **shared: Any
     ) -> None:
         super().__init__(**shared)
+        self.is_rgb = bool(shared.get('bgr_to_rgb', False))
         own = dict(source=source or {}, target=target or {})
         self.domains = nn.ModuleDict(
             {name: SegDataPreProcessor(**_merged(shared, own[name])) for name in DOMAINS}
@@ -56,6 +61,29 @@ class DomainPreprocessor(SegDataPreProcessor):
                     'pad its images to; usually the crop size'
                 )
         return {name: self.domains[name](data[name], training=True) for name in DOMAINS}
+
+    def to_pixels(self, images: Tensor, domain: str) -> Tensor:
+        """RGB pixels in [0, 255] of normalised images (N, 3, H, W) of a domain."""
+        look = self.domains[domain]
+        return denormalise(images, look.mean, look.std, from_bgr=not self.is_rgb)
+
+    def to_images(self, pixels: Tensor, domain: str) -> Tensor:
+        """The inverse of :meth:`to_pixels`; differentiable."""
+        look = self.domains[domain]
+        return normalise(pixels, look.mean, look.std, to_bgr=not self.is_rgb)
+
+
+def require_domains(preprocessor: nn.Module) -> None:
+    """Check that a model has the preprocessor of this package.
+
+    Raises:
+        UserError: It has another one, which knows one domain.
+    """
+    if not isinstance(preprocessor, DomainPreprocessor):
+        raise UserError(
+            f'model.data_preprocessor is a {type(preprocessor).__name__}, which knows one '
+            "domain: give model a data_preprocessor=dict(type='DomainPreprocessor', ...)"
+        )
 
 
 def _merged(shared: dict, own: dict) -> dict:

@@ -84,6 +84,10 @@ class View:
         if self._dense is not None:
             self._detached, self._dense = self._dense.detach(self._keep_feats), None
 
+    def forget(self) -> None:
+        """Free everything: the next question costs a forward of its own."""
+        self._dense = self._detached = None
+
 
 @dataclass(eq=False)
 class Step:

@@ -84,13 +84,9 @@ def toy_preprocessor() -> dict:
 
 
 def toy_adaptor(segmentor: dict, objectives: dict, **others: object) -> dict:
-    """Config of a ``DomainAdaptor`` with the toy preprocessor."""
-    return dict(
-        type='DomainAdaptor',
-        segmentor=segmentor,
-        objectives=objectives,
-        **dict(data_preprocessor=toy_preprocessor()) | others,
-    )
+    """Config of a ``DomainAdaptor`` with the toy preprocessor; ``others`` are its arguments."""
+    own = dict(type='DomainAdaptor', segmentor=segmentor, objectives=objectives)
+    return own | dict(data_preprocessor=toy_preprocessor()) | others
 
 
 def toy_alignment(**settings: object) -> dict:

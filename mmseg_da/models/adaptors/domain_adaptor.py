@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from mmengine.model import ModuleDict
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.models.data_preprocessor import DomainPreprocessor
+from mmseg_da.models.data_preprocessor import require_domains
 from mmseg_da.models.objectives import Objective
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.translators import Translator
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step, View, require_dense
 
@@ -33,6 +35,8 @@ class DomainAdaptor(PhasedModel):
         backward: ``'stages'`` back-propagates objectives that share no view one after the other,
             so that memory holds the largest, as the papers do; ``'summed'`` sums them first. The
             gradients are the same.
+        translator: Config of a ``Translator`` that gives source images the target's look before
+            anything else sees them; their labels stay.
         data_preprocessor: Config of a ``DomainPreprocessor``.
         init_cfg: As in mmengine.
         pretrained: Must be ``None``; ``mmseg.apis.init_model`` sets it, as it does ``train_cfg``.
@@ -49,6 +53,7 @@ class DomainAdaptor(PhasedModel):
         segmentor: dict,
         objectives: dict[str, dict | None],
         backward: str = 'stages',
+        translator: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
         pretrained: None = None,
@@ -61,11 +66,7 @@ class DomainAdaptor(PhasedModel):
         super().__init__(
             data_preprocessor=data_preprocessor or _for_domains(own_preprocessor), init_cfg=init_cfg
         )
-        if not isinstance(self.data_preprocessor, DomainPreprocessor):
-            raise UserError(
-                f'model.data_preprocessor is a {type(self.data_preprocessor).__name__}, which knows one '
-                "domain: give model a data_preprocessor=dict(type='DomainPreprocessor', ...)"
-            )
+        require_domains(self.data_preprocessor)
         if backward not in ('stages', 'summed'):
             raise UserError(f"model.backward is {backward!r}, not 'stages' or 'summed'")
         try:
@@ -74,6 +75,7 @@ class DomainAdaptor(PhasedModel):
             raise UserError(f'model.segmentor cannot be built here: {error}') from error
         require_dense(self.segmentor)
         self.objectives = _build_objectives(objectives, self.segmentor)
+        self.translator = _build_translator(translator)
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
         self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
@@ -102,11 +104,21 @@ class DomainAdaptor(PhasedModel):
         return tuple(phases)
 
     def begin_step(self, data: dict) -> Step:
+        if self.translator is not None:
+            data = dict(data, source=self._translated(data))
         source, target = (
             View(self.segmentor, domain['inputs'], domain['data_samples'], self._keep_feats)
             for domain in (data['source'], data['target'])
         )
         return Step(self.segmentor, source, target)
+
+    @torch.no_grad()
+    def _translated(self, data: dict) -> dict:
+        """The source's batch with its images in the look of the target."""
+        pixels = {d: self.data_preprocessor.to_pixels(data[d]['inputs'], d) for d in data}
+        translated = self.translator.translate(pixels['source'], pixels['target'])
+        images = self.data_preprocessor.to_images(translated, 'source')
+        return dict(data['source'], inputs=images)
 
     def stage_losses(self, step: Step, stage: Stage) -> dict[str, Tensor]:
         with step.opened(stage.views):
@@ -226,6 +238,15 @@ def _build_objective(name: str, cfg: dict) -> Objective:
     built = MODELS.build(cfg)
     if not isinstance(built, Objective):
         raise UserError(f'model.objectives.{name}: {cfg["type"]} is not an Objective')
+    return built
+
+
+def _build_translator(cfg: dict | None) -> Translator | None:
+    if cfg is None:
+        return None
+    built = MODELS.build(cfg)
+    if not isinstance(built, Translator):
+        raise UserError(f'model.translator: {cfg.get("type")} is not a Translator')
     return built
 
 

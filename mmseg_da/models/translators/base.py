@@ -1,0 +1,23 @@
+"""What changes the look of images before a segmentor sees them."""
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+class Translator(BaseModule):
+    """Gives source images the look of the target. It is used, not trained.
+
+    A subclass answers :meth:`translate`; whatever must survive a resume is a buffer or parameter.
+    """
+
+    def translate(self, source: Tensor, target: Tensor) -> Tensor:
+        """Translate a batch; called without gradient.
+
+        Args:
+            source: RGB pixels (N, 3, H, W) in [0, 255], float32.
+            target: RGB pixels of target images, of any size, as a model of the look.
+
+        Returns:
+            RGB pixels (N, 3, H, W). May leave [0, 255]; they are not clipped.
+        """
+        raise NotImplementedError

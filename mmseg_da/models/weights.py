@@ -1,0 +1,51 @@
+"""Taking one network's weights out of a checkpoint of any training."""
+
+from collections.abc import Sequence
+
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from mmseg_da.errors import UserError
+
+
+def load_part(module: nn.Module, checkpoint: str, prefixes: Sequence[str], what: str) -> None:
+    """Fill a module with the weights that a checkpoint has under one of these prefixes.
+
+    Args:
+        module: The module; every weight and buffer of it must be there, in its shape.
+        checkpoint: File or address of the checkpoint.
+        prefixes: Where the weights may lie, the likeliest first; ``''`` is the top.
+        what: What the user calls the module, for the message.
+
+    Raises:
+        UserError: The file cannot be read, or has no such weights: it is of another stage or of
+            another architecture; names the first that does not fit.
+    """
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    state = loaded.get('state_dict', loaded)
+    ours = module.state_dict()
+    for prefix in prefixes:
+        theirs = {
+            key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)
+        }
+        if theirs.keys() & ours.keys():
+            break
+    else:
+        raise UserError(
+            f'{checkpoint}: holds no {what}; looked for names that begin with '
+            f'{" or ".join(prefix or "nothing" for prefix in prefixes)}. It begins with '
+            f'{next(iter(state), "no weight at all")}: is it of another stage?'
+        )
+    missing = [key for key in ours if key not in theirs]
+    if missing:
+        raise UserError(
+            f'{checkpoint}: its {what} is another network: it has no {missing[0]} '
+            f'({len(missing)} of {len(ours)} weights are missing)'
+        )
+    for key, value in ours.items():
+        if theirs[key].shape != value.shape:
+            raise UserError(
+                f'{checkpoint}: its {what} is another network: {key} has shape '
+                f'{tuple(theirs[key].shape)}, not {tuple(value.shape)}'
+            )
+    module.load_state_dict({key: theirs[key] for key in ours})
