@@ -25,7 +25,10 @@ def seconds(task: Callable[[], object]) -> tuple[float, float]:
 
 
 def paired(
-    plain: Callable[[], object], ours: Callable[[], object], blocks: int
+    plain: Callable[[], object],
+    ours: Callable[[], object],
+    blocks: int,
+    clock: Callable[[Callable[[], object]], tuple[float, float]] = seconds,
 ) -> Iterator[dict[str, tuple[float, float]]]:
     """Time two tasks as A B B A, so that a drift of the machine meets both alike.
 
@@ -33,19 +36,19 @@ def paired(
         plain: What is compared with (A).
         ours: What is measured (B).
         blocks: How many times A B B A.
+        clock: Runs a task and gives its wall and CPU seconds.
 
     Yields:
         Per block, wall and CPU seconds of one A, ``plain``, and of one B, ``ours``.
     """
     for _ in range(blocks):
         gc.collect()
-        runs = [seconds(task) for task in (plain, ours, ours, plain)]
-        half = [[sum(each) / 2 for each in zip(*pair, strict=True)] for pair in _sides(runs)]
-        yield dict(plain=tuple(half[0]), ours=tuple(half[1]))
+        first, second, third, fourth = (clock(task) for task in (plain, ours, ours, plain))
+        yield dict(plain=_mean(first, fourth), ours=_mean(second, third))
 
 
-def _sides(runs: list) -> tuple[list, list]:
-    return [runs[0], runs[3]], [runs[1], runs[2]]
+def _mean(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return (one[0] + other[0]) / 2, (one[1] + other[1]) / 2
 
 
 def summary(blocks: list[dict[str, tuple[float, float]]]) -> dict[str, float]:
