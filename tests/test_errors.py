@@ -88,3 +88,37 @@ def test_an_uncaught_user_error_is_told_alike(error, code, told):
     assert ended.returncode == code
     assert ended.stderr.startswith(told)
     assert (ended.stderr == told) is (code == 2)
+
+
+@pytest.fixture
+def of_two_processes(tmp_path, monkeypatch):
+    """Take the place of one of the processes that a torchrun started."""
+
+    def be(rank: int) -> None:
+        (tmp_path / str(rank)).mkdir(exist_ok=True)
+        monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(tmp_path / str(rank) / 'error.json'))
+
+    return be
+
+
+def test_processes_tell_the_same_mistake_once(of_two_processes, capsys):
+    for rank, message in ((0, 'no such folder'), (1, 'no such folder'), (1, 'another one')):
+        of_two_processes(rank)
+        with pytest.raises(SystemExit) as stop, user_errors():
+            raise UserError(message)
+        assert stop.value.code == 2
+    assert capsys.readouterr().err == 'error: no such folder\nerror: another one\n'
+
+
+def test_a_connection_lost_to_a_process_that_told_is_no_news(of_two_processes, capsys):
+    of_two_processes(0)
+    with pytest.raises(RuntimeError, match='lost'), user_errors():
+        raise RuntimeError('lost')  # nobody has told anything: this is the news
+    of_two_processes(1)
+    with pytest.raises(SystemExit), user_errors():
+        raise UserError('no such folder')
+    of_two_processes(0)
+    with pytest.raises(SystemExit) as stop, user_errors():
+        raise RuntimeError('lost')
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == 'error: no such folder\n'
