@@ -1,6 +1,6 @@
 """Runner, wrappers and optimizers: how mmengine trains a phased model."""
 
-from mmseg_da.engine.hooks import DivergenceHook, SafeCheckpointHook
+from mmseg_da.engine.hooks import DivergenceHook, SafeCheckpointHook, StageReportHook
 from mmseg_da.engine.loops import ExactTrainLoop
 from mmseg_da.engine.optimizers import (
     CpuAmpOptimWrapper,
@@ -8,6 +8,8 @@ from mmseg_da.engine.optimizers import (
     PartwiseOptimWrapperConstructor,
 )
 from mmseg_da.engine.runner import DomainAdaptationRunner
+from mmseg_da.engine.schedulers import LinearDecayLR
+from mmseg_da.engine.staged_runner import StagedRunner
 from mmseg_da.engine.wrappers import PhasedDDP
 
 __all__ = [
@@ -15,8 +17,11 @@ __all__ = [
     'DivergenceHook',
     'DomainAdaptationRunner',
     'ExactTrainLoop',
+    'LinearDecayLR',
     'PartwiseOptimWrapper',
     'PartwiseOptimWrapperConstructor',
     'PhasedDDP',
     'SafeCheckpointHook',
+    'StageReportHook',
+    'StagedRunner',
 ]

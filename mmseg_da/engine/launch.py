@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -123,7 +123,12 @@ def enable_amp(cfg: Config) -> None:
     Raises:
         UserError: A wrapper is of a kind that has no mixed-precision form.
     """
-    wrapper = cfg.optim_wrapper
+    stages = [each for each in (cfg.get('stages') or {}).values() if each]
+    for each in [cfg, *[stage for stage in stages if 'optim_wrapper' in stage]]:
+        _enable_amp(each.optim_wrapper)
+
+
+def _enable_amp(wrapper: ConfigDict) -> None:
     own = [value for value in wrapper.values() if isinstance(value, dict) and 'type' in value]
     for each in [wrapper, *[part for part in own if 'optimizer' in part]]:
         kind = each.get('type', 'OptimWrapper')
@@ -145,12 +150,15 @@ def build_runner(cfg: Config) -> Runner:
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
-def train(cfg: Config) -> None:
-    """Build the runner of a config and train.
+def train(cfg: Config) -> Runner | None:
+    """Build the runner of a config and train; gives the runner, unless it ran several stages.
 
     Raises:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
     """
+    if 'stages' in cfg:
+        RUNNERS.build(cfg).train()  # which comes back here, stage by stage
+        return None
     with starting(cfg) as progress:
         runner = build_runner(cfg)
         progress.follow(runner)
@@ -158,6 +166,7 @@ def train(cfg: Config) -> None:
             # Runner.train builds these, in an order of its own, before it trains.
             setattr(runner, name, config_errors(cfg)(getattr(runner, name)))
         runner.train()
+    return runner
 
 
 def test(cfg: Config) -> None:

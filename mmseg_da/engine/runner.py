@@ -259,12 +259,12 @@ class DomainAdaptationRunner(Runner):
             raise UserError(f'none of these checkpoints can be read: {", ".join(refused)}')
         self.logger.info(f'No checkpoint in {self.work_dir} to resume from: starting anew.')
 
-    def save_now(self) -> None:
+    def save_now(self, why: str = 'Told to end') -> None:
         """Save between two iterations, with the hook that saves at other times."""
         for hook in self.hooks:
             if isinstance(hook, SafeCheckpointHook):
                 hook.save_now(self)
-                self.logger.info(f'Told to end: saved {hook.last_ckpt}. Continue with --resume.')
+                self.logger.info(f'{why}: saved {hook.last_ckpt}. Continue with --resume.')
 
 
 def _ours(component: Any) -> Any:

@@ -2,5 +2,6 @@
 
 from mmseg_da.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from mmseg_da.engine.hooks.divergence_hook import DivergenceHook
+from mmseg_da.engine.hooks.stage_report_hook import StageReportHook
 
-__all__ = ['DivergenceHook', 'SafeCheckpointHook']
+__all__ = ['DivergenceHook', 'SafeCheckpointHook', 'StageReportHook']

@@ -26,7 +26,12 @@ class ExactTrainLoop(IterBasedTrainLoop):
 
     ``DomainAdaptationRunner`` uses it for every config that says ``IterBasedTrainLoop``. Training
     data that no ``SourceTargetSampler`` draws is read as mmengine does it.
+
+    Attributes:
+        told_to_end: SIGTERM has ended the training before its last iteration.
     """
+
+    told_to_end = False
 
     def run(self) -> Any:
         """Train to the last iteration, or until told to end."""
@@ -35,13 +40,14 @@ class ExactTrainLoop(IterBasedTrainLoop):
         note_joint_batch(self.runner, self.dataloader.batch_size)
         with Preemption() as preemption:
             batches = self._batches()
-            while self._iter < self._max_iters and not self.stop_training:
+            while self._iter < self._max_iters:
                 self.runner.model.train()
                 seed_iteration(self.runner.seed, self._iter, get_rank())
                 self.run_iter(next(batches))
                 self._validate_if_due()
-                if preemption.asked(self._iter):
-                    self.runner.save_now()
+                self.told_to_end = preemption.asked(self._iter) and self._iter < self._max_iters
+                if self.told_to_end or self.stop_training:
+                    self.runner.save_now('Told to end' if self.told_to_end else 'Stopped early')
                     break
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')

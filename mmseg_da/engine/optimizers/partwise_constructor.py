@@ -71,7 +71,9 @@ class PartwiseOptimWrapperConstructor:
             if isinstance(value, dict) and 'optimizer' in value
         }
         self.shared = {
-            key: value for key, value in optim_wrapper_cfg.items() if key not in self.parts
+            key: value
+            for key, value in optim_wrapper_cfg.items()
+            if key not in self.parts and value is not None  # None drops a part of a base config
         }
 
     def __call__(self, model: nn.Module) -> PartwiseOptimWrapper:

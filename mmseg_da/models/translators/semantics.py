@@ -22,8 +22,9 @@ class SemanticConsistency(nn.Module):
     leaves the terms out while it is bad: ``frozen=False, gate=1.0``.
 
     Args:
-        segmentor: Config of any plain mmseg ``EncoderDecoder``; its ``data_preprocessor`` says
-            how it wants its images (``mean``, ``std``, ``bgr_to_rgb``).
+        segmentor: Config of any plain mmseg ``EncoderDecoder``.
+        data_preprocessor: How it wants its images: ``mean``, ``std`` and ``bgr_to_rgb`` of mmseg's
+            preprocessor, whose other arguments may be there.
         checkpoint: A training on the source, for a frozen segmentor.
         weight: Weight of the term in both directions; 0 costs no forward.
         target: What the prediction on the translated image is compared with: see
@@ -40,6 +41,7 @@ class SemanticConsistency(nn.Module):
     def __init__(
         self,
         segmentor: dict,
+        data_preprocessor: dict,
         checkpoint: str | None = None,
         weight: float = 1.0,
         target: str = 'hard',
@@ -55,11 +57,9 @@ class SemanticConsistency(nn.Module):
             )
         if frozen and gate is not None:
             raise UserError('model.semantics.gate: a frozen segmentor has no loss to wait for')
-        segmentor = dict(segmentor)
-        look = dict(segmentor.pop('data_preprocessor', None) or {})
-        self.to_bgr = not look.get('bgr_to_rgb', False)
-        for name, default in (('mean', 0.0), ('std', 1.0)):
-            values = torch.tensor(look.get(name, [default] * 3)).view(3, 1, 1)
+        self.to_bgr = not data_preprocessor.get('bgr_to_rgb', False)
+        for name in ('mean', 'std'):
+            values = torch.tensor(data_preprocessor[name], dtype=torch.float32).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
         self.segmentor: EncoderDecoder = MODELS.build(segmentor)
         self.register_buffer('last_loss', torch.tensor(float('inf')))

@@ -1,0 +1,67 @@
+# CyCADA in four stages, for small images on a CPU. A stage says what it changes in the rest of the
+# config; 'stage:NAME' stands for the final checkpoint of an earlier one.
+translator = dict(
+    type='FrozenTranslator',
+    generator=dict(type='ResnetGenerator', blocks=3, channels=16),
+    checkpoint='stage:translate',
+)
+objectives = dict(
+    align=dict(
+        type='FeatureAlignment',
+        of='logits',
+        discriminator=dict(type='PointwiseDiscriminator', channels=(64, 32)),
+        loss_weight=0.01,
+        gate=0.6,
+        gate_window=20,
+    ),
+    seg=dict(type='SourceSupervision'),
+)
+stages = dict(
+    source=dict(
+        model=dict(type='DomainAdaptor', objectives=dict(align=None), translator=None),
+        optim_wrapper=dict(discriminators=None),
+    ),
+    translate=dict(
+        model=dict(
+            _delete_=True,
+            type='CycleTranslator',
+            generator=dict(type='ResnetGenerator', blocks=3, channels=16),
+            discriminator=dict(type='PatchDiscriminator', channels=16, layers=2),
+            cycle_weight=10.0,
+            identity_weight=0.5,
+            pool_size=20,
+            semantics=dict(checkpoint='stage:source', target='hard', weight=1.0),
+            data_preprocessor=dict(
+                type='DomainPreprocessor',
+                mean=[127.5, 127.5, 127.5],
+                std=[127.5, 127.5, 127.5],
+                bgr_to_rgb=True,
+                pad_val=0,
+                seg_pad_val=255,
+            ),
+        ),
+        optim_wrapper=dict(
+            _delete_=True,
+            constructor='PartwiseOptimWrapperConstructor',
+            type='OptimWrapper',
+            generators=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
+            discriminators=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
+        ),
+        param_scheduler=[
+            dict(type='LinearDecayLR', constant=1, decay=1, epoch_iters=200),
+        ],
+        train_cfg=dict(max_iters=400),
+        val_cfg=None,
+        val_dataloader=None,
+        val_evaluator=None,
+    ),
+    segment=dict(
+        model=dict(type='DomainAdaptor', objectives=dict(align=None)),
+        optim_wrapper=dict(discriminators=None),
+        load_from='stage:source',
+    ),
+    align=dict(
+        load_from='stage:segment',
+        train_cfg=dict(max_iters=200),
+    ),
+)

@@ -1,0 +1,25 @@
+_base_ = [
+    '../_base_/models/small_resnet.py',
+    '../_base_/datasets/toy.py',
+    '../_base_/methods/cycada_small.py',
+    '../_base_/schedules/small_adaptsegnet.py',
+    '../_base_/small_runtime.py',
+]
+
+runner_type = 'StagedRunner'
+model = dict(
+    _delete_=True,
+    type='AlternatingAdaptor',
+    segmentor=_base_.model,
+    objectives=_base_.objectives,
+    translator=_base_.translator,
+    data_preprocessor=_base_.data_preprocessor,
+)
+stages = dict(
+    translate=dict(
+        model=dict(
+            semantics=dict(segmentor=_base_.model, data_preprocessor=_base_.data_preprocessor),
+            data_preprocessor=dict(size=(96, 192)),
+        ),
+    ),
+)
