@@ -15,6 +15,7 @@ from mmseg.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
     OPTIMIZERS,
+    PARAM_SCHEDULERS,
     RUNNERS,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
+    'PARAM_SCHEDULERS',
     'RUNNERS',
 ]

@@ -1,10 +1,14 @@
 """Parts, phases and objectives: what is trained, and with which terms."""
 
 from mmseg_da.models.adaptors import AlternatingAdaptor, DomainAdaptor
-from mmseg_da.models.backbones import CeilPoolResNet
+from mmseg_da.models.backbones import DRN, FCNVGG16, CeilPoolResNet
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
-from mmseg_da.models.decode_heads import ASPPV2Head
-from mmseg_da.models.discriminators import PixelDiscriminator
+from mmseg_da.models.decode_heads import ASPPV2Head, FCN8sHead
+from mmseg_da.models.discriminators import (
+    PatchDiscriminator,
+    PixelDiscriminator,
+    PointwiseDiscriminator,
+)
 from mmseg_da.models.objectives import (
     FeatureAlignment,
     Objective,
@@ -12,19 +16,38 @@ from mmseg_da.models.objectives import (
     SourceSupervision,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.translators import (
+    CycleTranslator,
+    FrozenTranslator,
+    ImagePool,
+    ResnetGenerator,
+    Translator,
+    UnetGenerator,
+)
 
 __all__ = [
+    'DRN',
+    'FCNVGG16',
     'ASPPV2Head',
     'AlternatingAdaptor',
     'CeilPoolResNet',
+    'CycleTranslator',
     'DomainAdaptor',
     'DomainPreprocessor',
+    'FCN8sHead',
     'FeatureAlignment',
+    'FrozenTranslator',
+    'ImagePool',
     'Objective',
     'OutputAlignment',
+    'PatchDiscriminator',
     'Phase',
     'PhasedModel',
     'PixelDiscriminator',
+    'PointwiseDiscriminator',
+    'ResnetGenerator',
     'SourceSupervision',
     'Stage',
+    'Translator',
+    'UnetGenerator',
 ]

@@ -1,6 +1,10 @@
-"""Networks and functions that change the look of images."""
+"""Networks and functions that change the look of images, and what training them needs."""
 
 from mmseg_da.models.translators.base import Translator
+from mmseg_da.models.translators.cycle import CycleTranslator
 from mmseg_da.models.translators.frozen import FrozenTranslator
+from mmseg_da.models.translators.generators import ResnetGenerator, UnetGenerator
+from mmseg_da.models.translators.image_pool import ImagePool
+from mmseg_da.models.translators.semantics import SemanticConsistency
 
-__all__ = ['FrozenTranslator', 'Translator']
+__all__ = ['CycleTranslator', 'FrozenTranslator', 'ImagePool', 'ResnetGenerator', 'SemanticConsistency', 'Translator', 'UnetGenerator']
