@@ -1,0 +1,129 @@
+"""The benchmark of one iteration: its arithmetic, its table, and that it refuses unequal sides."""
+
+import json
+import math
+
+import iterations
+import measure
+import pytest
+import step_time
+import torch
+from iterations import METHODS, SEGMENTORS, can_run
+
+from mmseg_da.errors import UserError
+
+QUICK = ['--size', '32x64', '--iterations', '4', '--segmentors', 'pspnet']
+
+
+def blocks(*wall: tuple[float, float]) -> list:
+    return [dict(plain=(a, 2 * a), ours=(b, 3 * b)) for a, b in wall]
+
+
+def test_the_ratio_is_the_median_of_paired_ratios():
+    found = measure.summary(blocks((1.0, 1.1), (2.0, 2.6), (4.0, 4.0)))
+    assert found['ratio'] == pytest.approx(1.1)
+    assert found['ratio_low'] == pytest.approx(1.0)
+    assert found['ratio_high'] == pytest.approx(1.3)
+    assert found['ratio_cpu'] == pytest.approx(1.65)
+    assert (found['plain_ms'], found['ours_ms']) == (1000.0, 1100.0)
+
+
+def test_blocks_are_plain_ours_ours_plain():
+    order = []
+    clock = iter([1.0, 10.0, 20.0, 3.0])
+    (block,) = measure.paired(
+        lambda: order.append('plain'),
+        lambda: order.append('ours'),
+        1,
+        clock=lambda task: (next(clock), task() or 0.0),
+    )
+    assert order == ['plain', 'ours', 'ours', 'plain']
+    assert block == dict(plain=(2.0, 0.0), ours=(15.0, 0.0))
+
+
+def test_the_peak_is_of_live_tensors():
+    kept = []
+
+    def task() -> None:
+        first = torch.zeros(1000)  # 4000 bytes
+        second = first + 1  # 8000 live
+        del first
+        kept.append(second.repeat(3))  # 4000 + 12000 live
+        del second
+        torch.zeros(2000)  # 12000 + 8000 live
+
+    assert 20_000 <= measure.peak_bytes(task) <= 20_100
+    (found,) = kept
+    assert found.shape == (3000,)
+
+
+def test_events_are_summed_in_the_order_of_time():
+    steps = [(3, -50), (1, 100), (2, 30), (4, 10)]
+    assert measure.peak_of([dict(ts=ts, args=dict(Bytes=size)) for ts, size in steps]) == 130
+
+
+def test_memory_at_paper_sizes_is_on_the_line_in_the_area():
+    constant, per_area = 7.0, 640.0
+    small, large = (constant + per_area / part**2 for part in step_time.PAPER_PARTS)
+    assert step_time._extrapolated(small, large) == pytest.approx(constant + per_area)
+
+
+def test_it_prints_a_table_and_writes_finite_figures(tmp_path, capsys):
+    out = tmp_path / 'figures.json'
+    methods = ['--methods', 'adaptsegnet_multi']
+    step_time.main([*methods, *QUICK, '--no-paper-sizes', '--json', str(out)])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
+    assert [line.split('|')[1].strip() for line in lines[2:]] == [
+        'source_only',
+        'adaptsegnet_multi',
+    ]
+    assert len({line.count('|') for line in lines}) == 1
+    assert 'not run' in lines[-1]
+    written = json.loads(out.read_text())
+    assert {'command', 'cores', 'threads', 'seed', 'torch'} <= set(written['environment'])
+    (row,) = written['rows']
+    figures = {key: value for key, value in row.items() if not isinstance(value, str)}
+    assert {'ratio', 'ratio_low', 'ratio_high', 'memory_ratio', 'plain_bytes'} <= set(figures)
+    assert all(math.isfinite(value) and value >= 0 for value in figures.values())
+    assert row['blocks'] == 2
+    assert row['gap'] <= 1e-9
+    assert row['ours_bytes'] > 100_000
+
+
+def test_memory_at_paper_sizes_is_more(capsys):
+    step_time.main(['--methods', 'source_only', '--segmentors', 'pspnet', *QUICK[:4]])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if 'source_only |' in line]
+    plain, ours, ratio = (float(each) for each in row.split('|')[-2].split(','))
+    assert ours > 0.05
+    assert ratio == pytest.approx(ours / plain, abs=0.1)
+
+
+def test_sides_that_train_differently_are_refused(monkeypatch):
+    wrong = iterations.Method(
+        objectives=METHODS['adaptsegnet_single'].objectives,
+        literal=METHODS['source_only'].literal,
+    )
+    monkeypatch.setitem(METHODS, 'wrong', wrong)
+    with pytest.raises(UserError, match='do not train alike'):
+        step_time.main(['--methods', 'wrong', *QUICK])
+
+
+def test_a_method_needs_its_heads():
+    assert not can_run('adaptsegnet_multi', 'segformer')
+    assert all(can_run('source_only', each) for each in SEGMENTORS)
+    with pytest.raises(UserError, match='auxiliary head'):
+        step_time.main(['--methods', 'adaptsegnet_multi', '--segmentors', 'segformer'])
+
+
+@pytest.mark.parametrize('wrong', [['--methods', 'nothing'], ['--segmentors', 'nothing']])
+def test_an_unknown_name_ends_with_code_2(wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        step_time.main(wrong)
+    assert ended.value.code == 2
+    assert "'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('size', ['128', '16x64', '0x0', '1e2x64'])
+def test_a_wrong_size_is_told(size):
+    with pytest.raises(UserError, match='--size'):
+        step_time.main(['--size', size])
