@@ -54,7 +54,10 @@ def segmentor_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def compare(model: nn.Module, weights: Mapping[str, Tensor]) -> Misfits:
-    """Compare names and shapes of weights with those of a network."""
+    """Compare names and shapes of weights with those of a network.
+
+    What has no elements yet, such as a pool of images before its first, takes any shape.
+    """
     ours = model.state_dict()
     shared = [name for name in ours if name in weights]
     return Misfits(
@@ -63,7 +66,7 @@ def compare(model: nn.Module, weights: Mapping[str, Tensor]) -> Misfits:
         reshaped=[
             f'{name} {_size(weights[name])} instead of {_size(ours[name])}'
             for name in shared
-            if weights[name].shape != ours[name].shape
+            if ours[name].numel() and weights[name].shape != ours[name].shape
         ],
     )
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from mmseg_da.engine.fitting import compare, segmentor_weights, weights_of
+from mmseg_da.models import ImagePool
 
 NETWORK = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
 
@@ -43,3 +44,10 @@ def test_the_segmentor_is_found_in_an_adaptor_and_alone():
     inner = {'backbone.w': one}
     assert segmentor_weights({'segmentor.backbone.w': one, 'objectives.adv.w': two}) == inner
     assert segmentor_weights(inner) == inner
+
+
+def test_what_is_empty_until_it_is_used_takes_any_shape():
+    pool, used = ImagePool(2), ImagePool(2)
+    used.query(torch.rand(3, 3, 8, 8))
+    assert not any(compare(pool, used.state_dict()))
+    assert compare(used, pool.state_dict()).reshaped == ['images 2x3x0x0 instead of 2x3x8x8']

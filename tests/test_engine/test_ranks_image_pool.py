@@ -5,7 +5,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from rank_helpers import free_port, start_rank
+from torch import nn
 
+from mmseg_da.engine import PhasedDDP
+from mmseg_da.engine.distributed import share_buffers
 from mmseg_da.models import ImagePool
 
 
@@ -16,10 +19,11 @@ def batches():
 
 def work(rank, port, out):
     start_rank(rank, port)
-    torch.manual_seed(17 + rank)  # the draws of the first are all that counts
     pool, returned = ImagePool(5), []
-    for buffer in pool.buffers():
-        dist.broadcast(buffer, 0)  # as before a training, when there are no pixels
+    # As before a training, when there are no pixels.
+    PhasedDDP(nn.ModuleDict(dict(conv=nn.Conv2d(1, 1, 1), pool=pool)))
+    share_buffers(pool)
+    torch.manual_seed(17 + rank)  # the draws of the first are all that counts
     for images in batches():
         returned.append(pool.query(images[2 * rank : 2 * rank + 2]))
     torch.save((torch.stack(returned), pool.state_dict()), f'{out}{rank}')
