@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TOY = 'configs/small/adaptsegnet_toy.py'
+TOY = ROOT / 'configs/small/adaptsegnet_toy.py'
 
 
 def free_port() -> int:
@@ -23,15 +23,16 @@ def free_port() -> int:
 
 def start_two(work_dir: Path, data: Path, *options: str) -> subprocess.Popen:
     """Train the toy config by tools/dist_train.sh in two processes, with --resume."""
+    work_dir.mkdir(exist_ok=True)
     return subprocess.Popen(
         [
-            'tools/dist_train.sh', TOY, '2', '--work-dir', str(work_dir), '--resume',
+            str(ROOT / 'tools/dist_train.sh'), str(TOY), '2', '--work-dir', str(work_dir), '--resume',
             '--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.val_interval=1000',
             'train_dataloader.persistent_workers=False', 'train_dataloader.num_workers=0',
             'default_hooks.checkpoint.interval=2', 'default_hooks.checkpoint.max_keep_ckpts=-1',
             *options,
         ],
-        cwd=ROOT,
+        cwd=work_dir,  # mmengine collects what processes measured in a folder there
         env=os.environ | dict(
             MMSEG_DA_DATA=str(data), OMP_NUM_THREADS='1', PYTHON=sys.executable,
             PYTHONWARNINGS='ignore', PORT=str(free_port()),
