@@ -6,6 +6,8 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 """
 
 from literal.adaptsegnet import LiteralAdaptSegNet
+from literal.adda import LiteralAdda
+from literal.cyclegan import LiteralCycleGAN
 from literal.source_only import LiteralSourceOnly
 
-__all__ = ['LiteralAdaptSegNet', 'LiteralSourceOnly']
+__all__ = ['LiteralAdaptSegNet', 'LiteralAdda', 'LiteralCycleGAN', 'LiteralSourceOnly']

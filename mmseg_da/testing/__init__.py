@@ -7,6 +7,7 @@ from mmseg_da.testing.toys import (
     toy_alignment,
     toy_batch,
     toy_optim_wrapper,
+    toy_preprocessor,
     toy_pspnet,
     toy_segformer,
 )
@@ -18,6 +19,7 @@ __all__ = [
     'toy_alignment',
     'toy_batch',
     'toy_optim_wrapper',
+    'toy_preprocessor',
     'toy_pspnet',
     'toy_segformer',
 ]
