@@ -14,6 +14,7 @@ from mmseg_da.functional.consistency import prediction_consistency
 from mmseg_da.functional.entropy import self_information_map, softmax_map
 from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
 from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.tiles import by_tiles, reflect_to, windows
 
 __all__ = [
     'FAKE',
@@ -21,6 +22,7 @@ __all__ = [
     'REAL',
     'SOURCE',
     'TARGET',
+    'by_tiles',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
@@ -29,7 +31,9 @@ __all__ = [
     'normalise',
     'pixel_accuracy',
     'prediction_consistency',
+    'reflect_to',
     'self_information_map',
     'softmax_map',
     'to_unit_range',
+    'windows',
 ]
