@@ -73,10 +73,7 @@ def test_it_prints_a_table_and_writes_finite_figures(tmp_path, capsys):
     methods = ['--methods', 'adaptsegnet_multi']
     step_time.main([*methods, *QUICK, '--no-paper-sizes', '--json', str(out)])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
-    assert [line.split('|')[1].strip() for line in lines[2:]] == [
-        'source_only',
-        'adaptsegnet_multi',
-    ]
+    assert [line.split('|')[1].strip() for line in lines[2:]] == ['adaptsegnet_multi']
     assert len({line.count('|') for line in lines}) == 1
     assert 'not run' in lines[-1]
     written = json.loads(out.read_text())
