@@ -17,10 +17,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'out', nargs='?', default=default, type=Path, help='default: $MMSEG_DA_DATA/toy or data/toy'
     )
-    parser.add_argument('--train', default=200, type=int, help='training images per domain')
-    parser.add_argument('--val', default=60, type=int, help='validation images of the target')
-    parser.add_argument('--seed', default=0, type=int)
+    parser.add_argument('--train', default=200, type=_count, help='training images per domain')
+    parser.add_argument('--val', default=60, type=_count, help='validation images of the target')
+    parser.add_argument('--seed', default=0, type=_seed)
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _seed(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f'{text!r} is no integer of {least} or more')
+    return int(text)
 
 
 def main() -> None:

@@ -211,9 +211,12 @@ def _guard(original: Callable) -> Callable:
                 f'{filename}: no weights of the name {error} are known. Check the spelling in '
                 'init_cfg or load_from; newer torchvision names need torchvision installed.'
             ) from None
-        if not isinstance(checkpoint, dict):
+        held = checkpoint
+        if isinstance(held, dict):
+            held = held.get('state_dict', held)
+        if not isinstance(held, dict):
             raise UserError(
-                f'{filename} is not a checkpoint: it holds a {type(checkpoint).__name__} instead '
+                f'{filename} is not a checkpoint: it holds a {type(held).__name__} instead '
                 'of a dict of weights. Check load_from, init_cfg or the command.'
             )
         return checkpoint

@@ -86,7 +86,7 @@ def _check_files(cfg: Mapping[str, Any], images: Path, labels: Path | None) -> N
         name = _first_listed(cfg, Path(cfg.get('data_root') or '', cfg['ann_file']))
     elif suffix is not None:
         name = _first_file(images, suffixes)
-    found = [path for each in suffixes if (path := images / f'{name}{each}').is_file()]
+    found = [path for each in suffixes if (path := images / f'{name}{each}').exists()]
     if suffix is not None and not found:
         which = f'that ends in {" or ".join(map(repr, suffixes))}'
         if name is not None:

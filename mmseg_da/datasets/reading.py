@@ -134,7 +134,7 @@ def what_is_wrong(path: str | Path, what: str) -> str | None:
     if not Path(path).exists():
         return f'{path}: no such {what}'
     if not Path(path).is_file():
-        return f'{path}: is a folder, not a {what}'
+        return f'{path}: is a folder, no {what}'
     try:
         with Image.open(path) as picture:
             picture.load()

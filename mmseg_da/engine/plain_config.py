@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import mmseg.registry
@@ -64,7 +65,7 @@ def plain_config(cfg: Config) -> tuple[dict[str, Any], list[str]]:
     notes = []
     for keys in (*_STAGES.values(), _TTA):
         _keep_together(plain, settings, keys, notes)
-    plain['default_hooks'] = _keep_each(settings.get('default_hooks') or {}, notes)
+    plain['default_hooks'] = _theirs(settings.get('default_hooks') or {})
     return plain | dict(load_from=None, resume=False), notes
 
 
@@ -195,11 +196,10 @@ def _keep_together(plain: dict, settings: dict, keys: tuple[str, ...], notes: li
         notes.append(f'left out {", ".join(keys)}: mmseg does not know {error}')
 
 
-def _keep_each(hooks: dict, notes: list[str]) -> dict:
+def _theirs(hooks: dict) -> dict:
+    """The hooks that are not ours; ours belong to training."""
     kept = {}
     for name, hook in hooks.items():
-        try:
+        with suppress(NoEquivalentError):
             kept[name] = without_ours(hook)
-        except NoEquivalentError as error:
-            notes.append(f'left out default_hooks.{name}: mmseg does not know {error}')
     return kept

@@ -119,19 +119,18 @@ class _Folder:
         self.before = self.dumped.read_bytes() if self.dumped.is_file() else None
 
     def restore(self) -> None:
-        """Remove the log and the copy of the config, and folders that hold nothing else.
-
-        Only of the process that writes them.
-        """
+        """Remove the log, the copy of the config, and folders that hold nothing else."""
         log = _close_log()
-        if log is None or self.work_dir not in log.parents:
-            return
-        shutil.rmtree(log.parent, ignore_errors=True)
         with suppress(OSError):
-            if self.before is None:
-                self.dumped.unlink(missing_ok=True)
-            else:
-                self.dumped.write_bytes(self.before)
+            if log is not None and self.work_dir in log.parents:  # of the process that writes
+                shutil.rmtree(log.parent, ignore_errors=True)
+                if self.before is None:
+                    self.dumped.unlink(missing_ok=True)
+                else:
+                    self.dumped.write_bytes(self.before)
+            for folder in self.work_dir.glob('[0-9]*_[0-9]*'):  # mmengine's, by time
+                with suppress(OSError):
+                    folder.rmdir()
             for folder in self.made:
                 folder.rmdir()
 

@@ -1,9 +1,10 @@
 """A tiny toy data set, a checkpoint trained on it, and a way to run the tools."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from tool_helpers import ROOT, SHORT, TOY, Result, start
+from tool_helpers import ROOT, SHORT, TOY, Result, contents, start
 
 from mmseg_da.testing.toy_domains import make_toy_domains
 
@@ -28,6 +29,33 @@ def run_tool(toy_data, tmp_path, monkeypatch, capfd):
         return Result(code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def plainly_written(monkeypatch):
+    """Configs are written on one line, because laying them out takes most of a short run."""
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+
+
+@pytest.fixture
+def refused(run_tool, plainly_written, tmp_path):
+    """Run a tool that has to refuse its input and change no file; gives its one message."""
+
+    def run(name: str | Path, *args: object) -> str:
+        before = contents(tmp_path)
+        said = run_tool(name, *args).mistake
+        assert contents(tmp_path) == before
+        return said
+
+    return run
+
+
+@pytest.fixture
+def own_data(toy_data, tmp_path, run_tool, monkeypatch) -> Path:
+    """A copy of the toy data, in which a test may damage files; the tools read it."""
+    shutil.copytree(toy_data / 'toy', tmp_path / 'data/toy')
+    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path / 'data'))
+    return tmp_path / 'data/toy'
 
 
 @pytest.fixture(scope='session')

@@ -41,6 +41,14 @@ class Result(NamedTuple):
         return '\n'.join(self.err.splitlines()[start:])
 
 
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file below a folder with its bytes, and every folder with None."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob('*'))
+    }
+
+
 def start(tool: Path, *args: object) -> int:
     """Run a tool as the command line does; gives its exit code."""
     before, environ = sys.argv, dict(os.environ)
