@@ -4,6 +4,7 @@ import io
 
 import pytest
 import torch
+from host_sync import Watch
 from torch import nn
 
 from mmseg_da.errors import UserError
@@ -71,6 +72,17 @@ def test_each_query_draws_one_tensor_whatever_happens():
         torch.set_rng_state(state)
         torch.rand(2, 2)
         assert torch.equal(torch.get_rng_state(), after)
+
+
+def test_it_does_not_wait_for_the_device():
+    pool = ImagePool(3)
+    with Watch(also_ours=(__file__,)) as watch:
+        for images in batches(4, 2):
+            pool.query(images)
+    assert watch.ours == watch.theirs == []
+    with Watch(also_ours=(__file__,)) as watch:
+        pool.images[pool.count - 1]  # which the watch would see
+    assert len(watch.ours) == 1
 
 
 def test_it_returns_half_of_the_old_ones_and_picks_each_place_alike():
