@@ -1,0 +1,62 @@
+"""Settings are judged by themselves; the tools are run on them in test_tools/test_bad_input_configs.py."""
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_da.engine.settings import check_settings
+from mmseg_da.errors import UserError
+
+MODEL = dict(type='EncoderDecoder')
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        dict(train_dataloader=None, optim_wrapper=None, train_cfg=None),
+        dict(train_dataloader=dict(batch_size=1, num_workers=0, dataset=dict(type='X'))),
+        dict(train_cfg=dict(by_epoch=True, max_epochs=3)),
+        dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=None)),
+        dict(optim_wrapper=dict(clip_grad=dict(max_norm=1.0, norm_type=2))),
+        dict(optim_wrapper=dict(clip_grad=dict(type='value', clip_value=1.0))),
+        dict(val_evaluator=[dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])]),
+        dict(val_evaluator=dict(type='IoUMetric', iou_metrics='mIoU')),
+        dict(model=MODEL | dict(data_preprocessor=None)),
+        dict(model=MODEL | dict(objectives=dict(a=dict(type='X', loss_weight=0), b=None))),
+        dict(
+            model=MODEL
+            | dict(
+                data_preprocessor=dict(size=(8, 8), source=dict(size_divisor=4), mean=[1], std=[1])
+            )
+        ),
+    ],
+)
+def test_what_mmengine_takes_passes(settings):
+    check_settings(Config(dict(model=MODEL) | settings))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'said'),
+    [
+        (dict(train_cfg=dict(max_iters=True)), r'train_cfg\.max_iters is True'),
+        (dict(train_cfg=dict(max_epochs=0)), r'train_cfg\.max_epochs is 0'),
+        (dict(train_cfg=3), 'train_cfg is 3, but has to be a dict'),
+        (dict(test_dataloader=dict(batch_size=1.5)), r'test_dataloader\.batch_size is 1\.5'),
+        (
+            dict(optim_wrapper=dict(part=dict(clip_grad=dict(type='value', max_norm=1)))),
+            r'optim_wrapper\.part\.clip_grad\.max_norm is 1, .* clipping by value takes',
+        ),
+        (
+            dict(model=MODEL | dict(data_preprocessor=dict(mean=[1, 2], std=[1]))),
+            r'model\.data_preprocessor\.mean is \[1, 2\]',
+        ),
+        (
+            dict(model=MODEL | dict(data_preprocessor=dict(target=dict(size=4, size_divisor=2)))),
+            r'model\.data_preprocessor\.target\.size_divisor is 2',
+        ),
+        (dict(test_evaluator=dict(iou_metrics=3)), r'test_evaluator\.iou_metrics is 3'),
+    ],
+)
+def test_what_fails_later_is_told(settings, said):
+    with pytest.raises(UserError, match=said):
+        check_settings(Config(dict(model=MODEL) | settings))
