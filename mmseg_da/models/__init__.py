@@ -1,6 +1,6 @@
 """Parts, phases and objectives: what is trained, and with which terms."""
 
-from mmseg_da.models.adaptors import AlternatingAdaptor, DomainAdaptor
+from mmseg_da.models.adaptors import AlternatingAdaptor, DomainAdaptor, JointAdaptor
 from mmseg_da.models.backbones import DRN, FCNVGG16, CeilPoolResNet
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
 from mmseg_da.models.decode_heads import ASPPV2Head, FCN8sHead
@@ -38,6 +38,7 @@ __all__ = [
     'FeatureAlignment',
     'FrozenTranslator',
     'ImagePool',
+    'JointAdaptor',
     'Objective',
     'OutputAlignment',
     'PatchDiscriminator',

@@ -2,5 +2,6 @@
 
 from mmseg_da.models.adaptors.alternating_adaptor import AlternatingAdaptor
 from mmseg_da.models.adaptors.domain_adaptor import DomainAdaptor
+from mmseg_da.models.adaptors.joint_adaptor import JointAdaptor
 
-__all__ = ['AlternatingAdaptor', 'DomainAdaptor']
+__all__ = ['AlternatingAdaptor', 'DomainAdaptor', 'JointAdaptor']

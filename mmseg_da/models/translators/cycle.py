@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from mmengine.model import ModuleDict
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import FAKE, REAL, domain_loss, full_precision
+from mmseg_da.functional import FAKE, REAL, domain_loss, from_unit_range, full_precision
 from mmseg_da.models.data_preprocessor import require_domains
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators.image_pool import ImagePool
@@ -34,6 +35,13 @@ class Round:
     images: dict[str, Tensor]
     labels: Tensor | None
     fakes: dict[str, Tensor] = field(default_factory=dict)
+
+
+def labels_of(samples: list[SegDataSample]) -> Tensor | None:
+    """Ground truth (N, H, W), or ``None`` if it was not loaded."""
+    if not all('gt_sem_seg' in sample for sample in samples):
+        return None
+    return torch.stack([each.gt_sem_seg.data for each in samples]).squeeze(1)
 
 
 @MODELS.register_module()
@@ -115,8 +123,13 @@ class CycleTranslator(PhasedModel):
     def phases(self) -> tuple[Phase, ...]:
         return self._phases
 
+    @property
+    def has_identity(self) -> bool:
+        """Whether the identity term counts."""
+        return self.identity_weight * self.cycle_weight != 0
+
     def _plan(self, by_stages: bool) -> tuple[Phase, ...]:
-        terms = (*DOMAINS, 'identity') if self.identity_weight * self.cycle_weight else DOMAINS
+        terms = (*DOMAINS, 'identity') if self.has_identity else DOMAINS
         groups = [(term,) for term in terms] if by_stages else [terms]
         stages = tuple(Stage(GENERATORS, (), group) for group in groups)
         phases = [Phase(GENERATORS, GENERATORS, stages)]
@@ -126,27 +139,37 @@ class CycleTranslator(PhasedModel):
 
     def begin_step(self, data: dict) -> Round:
         images = {name: data[name]['inputs'] for name in DOMAINS}
-        samples = data['source']['data_samples']
-        labels = None
-        if all('gt_sem_seg' in sample for sample in samples):
-            labels = torch.stack([each.gt_sem_seg.data for each in samples]).squeeze(1)
-        return Round(images, labels)
+        return Round(images, labels_of(data['source']['data_samples']))
 
     def stage_losses(self, step: Round, stage: Stage) -> dict[str, Tensor]:
         compute = {
-            DISCRIMINATORS: self._discriminator_losses,
+            DISCRIMINATORS: self.discriminator_losses,
             CLASSIFIER: self._classifier_losses,
         }
         if stage.phase in compute:
             return compute[stage.phase](step)
         losses: dict[str, Tensor] = {}
         for term in stage.terms:
-            losses |= (
-                self._identity_losses(step)
-                if term == 'identity'
-                else self._translation_losses(step, term)
-            )
+            if term == 'identity':
+                losses |= self.identity_losses(step)
+            else:
+                losses |= self.translation_losses(step, term, self.translate(step, term))
         return losses
+
+    def pictures(self, data: dict) -> dict[str, dict[str, Tensor]]:
+        """Per domain: images, translated, back again, and what the segmentor sees in them."""
+        rows = {}
+        for domain in DOMAINS:
+            image = data[domain]['inputs']
+            translated = self._generator(domain)(image)
+            back = self._generator(_OTHER[domain])(translated)
+            looks = {'image': image, 'translated': translated, 'back again': back}
+            rows[domain] = {title: from_unit_range(look) for title, look in looks.items()}
+            if self.semantics is not None and self.semantics.covers(domain):
+                for title in ('image', 'translated'):
+                    seen = self.semantics.logits(looks[title]).argmax(dim=1)
+                    rows[domain][f'classes in {title}'] = seen
+        return rows
 
     def forward_inference(
         self, inputs: Tensor, data_samples: list | None, mode: str
@@ -158,11 +181,15 @@ class CycleTranslator(PhasedModel):
             )
         return self.generators['source_to_target'](inputs)
 
-    def _translation_losses(self, step: Round, domain: str) -> dict[str, Tensor]:
-        """Translate a domain's images, judge them, and translate them back."""
+    def translate(self, step: Round, domain: str) -> Tensor:
+        """A domain's images in the look of the other, with their graph; the step keeps the values."""
+        fake = self._generator(domain)(step.images[domain])
+        step.fakes[_OTHER[domain]] = fake.detach()
+        return fake
+
+    def translation_losses(self, step: Round, domain: str, fake: Tensor) -> dict[str, Tensor]:
+        """Judge a domain's translated images, and translate them back."""
         real, other = step.images[domain], _OTHER[domain]
-        fake = self._generator(domain)(real)
-        step.fakes[other] = fake.detach()
         verdict = self.discriminators[other](fake)
         losses = {
             f'{domain}.loss_gan': self.gan_weight[domain] * domain_loss(verdict, REAL, self.gan)
@@ -177,7 +204,7 @@ class CycleTranslator(PhasedModel):
             losses[f'{domain}.loss_semantic'] = term
         return losses
 
-    def _identity_losses(self, step: Round) -> dict[str, Tensor]:
+    def identity_losses(self, step: Round) -> dict[str, Tensor]:
         """A generator leaves images alone that have its output's look already."""
         weight = self.identity_weight * self.cycle_weight
         return {
@@ -186,7 +213,7 @@ class CycleTranslator(PhasedModel):
             for name, image in reversed(step.images.items())
         }
 
-    def _discriminator_losses(self, step: Round) -> dict[str, Tensor]:
+    def discriminator_losses(self, step: Round) -> dict[str, Tensor]:
         losses = {}
         for name in reversed(DOMAINS):  # the target's first, as in the released code
             rival, fakes = self.discriminators[name], self.pools[name].query(step.fakes[name])
