@@ -54,7 +54,9 @@ def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--no-paper-sizes', action='store_true', help='compute no memory for them')
     parser.add_argument('--json', metavar='OUT', help='write the figures to this file')
-    parser.add_argument('--docs', action='store_true', help='write the table to the docs')
+    parser.add_argument(
+        '--docs', nargs='?', const='step_time', help='write the table to this section of the docs'
+    )
     return parser.parse_args(args)
 
 
@@ -185,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.json:
         write_json(dict(environment=facts, size=args.size, batch=args.batch, rows=rows), args.json)
     if args.docs:
-        write_docs(text, DOCS, 'step_time')
+        write_docs(text, DOCS, args.docs)
 
 
 if __name__ == '__main__':
