@@ -28,6 +28,12 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted([*CONFIGS.glob('*.py'), *(CONFIGS / 'small').glob('*.py')])
 WIDTH = 4  # base channels of a shrunken ResNet; the real ones have 64
 SIZE = (64, 96)
+NARROW = dict(
+    PixelDiscriminator=dict(channels=4),
+    PatchDiscriminator=dict(channels=4, layers=1),
+    PointwiseDiscriminator=dict(channels=(8, 4)),
+    ResnetGenerator=dict(channels=4, blocks=1),
+)
 
 pytestmark = pytest.mark.stack
 
@@ -72,8 +78,7 @@ def shrink(model):
             part.pop(key, None)
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
-        if part.get('type') == 'PixelDiscriminator':
-            part['channels'] = 4
+        part.update(NARROW.get(part.get('type'), {}))
     model.data_preprocessor.size = SIZE
     segmentor = model.get('segmentor', model)
     backbone = segmentor.get('backbone', {})
