@@ -68,6 +68,21 @@ class PhasedModel(BaseModel):
     def end_stage(self, step: Any, stage: Stage) -> None:
         """Called after the stage's backward: free what only it needed."""
 
+    def pictures(self, data: Any) -> dict[str, dict[str, Tensor]]:
+        """What to look at while it trains; ``AdaptationViewHook`` draws it.
+
+        Called between two steps, in evaluation mode and without gradient. It must leave the model
+        as it is, so it is no place for ``begin_step``.
+
+        Args:
+            data: Preprocessed data, as ``begin_step`` takes it.
+
+        Returns:
+            Rows by name, each of columns by title: images (N, 3, H, W) as floats, RGB in [0, 255],
+            or label maps (N, H, W) as integers, 255 where ignored. Empty, as here: draw nothing.
+        """
+        return {}
+
     def forward(
         self, inputs: Any, data_samples: list | None = None, mode: Stage | str = 'tensor'
     ) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from torch import Tensor, nn
@@ -55,6 +56,20 @@ def dense_forward(segmentor: EncoderDecoder, images: Tensor) -> Dense:
     """One pass of normalised images (N, 3, H, W) through the backbone and every head."""
     feats = segmentor.extract_feat(images)
     return Dense(tuple(feats), {name: head(feats) for name, head in heads_of(segmentor).items()})
+
+
+def predict_labels(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
+    """Classes (N, H, W) that normalised images (N, 3, H, W) show, without sliding a window."""
+    head = segmentor.decode_head
+    logits = F.interpolate(
+        head(segmentor.extract_feat(images)),
+        images.shape[-2:],
+        mode='bilinear',
+        align_corners=head.align_corners,
+    )
+    if logits.shape[1] == 1:  # mmseg's binary head
+        return (logits.sigmoid() > head.threshold).squeeze(1).long()
+    return logits.argmax(dim=1)
 
 
 def require_dense(segmentor: nn.Module) -> None:

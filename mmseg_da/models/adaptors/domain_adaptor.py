@@ -14,7 +14,7 @@ from mmseg_da.models.objectives import Objective
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators import Translator
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step, View, require_dense
+from mmseg_da.structures import Step, View, predict_labels, require_dense
 
 SEGMENTOR, DISCRIMINATORS = 'segmentor', 'discriminators'
 
@@ -119,6 +119,23 @@ class DomainAdaptor(PhasedModel):
         translated = self.translator.translate(pixels['source'], pixels['target'])
         images = self.data_preprocessor.to_images(translated, 'source')
         return dict(data['source'], inputs=images)
+
+    def pictures(self, data: dict) -> dict[str, dict[str, Tensor]]:
+        """Per domain: images and the prediction; of the source also translated, and its labels."""
+        rows = {
+            name: {'image': self.data_preprocessor.to_pixels(data[name]['inputs'], name)}
+            for name in ('source', 'target')
+        }
+        samples = data['source']['data_samples']
+        if self.translator is not None:
+            data = dict(data, source=self._translated(data))
+            translated = self.data_preprocessor.to_pixels(data['source']['inputs'], 'source')
+            rows['source']['translated'] = translated
+        for name, row in rows.items():
+            row['prediction'] = predict_labels(self.segmentor, data[name]['inputs'])
+        truth = torch.stack([sample.gt_sem_seg.data for sample in samples]).squeeze(1)
+        rows['source']['ground truth'] = truth
+        return rows
 
     def stage_losses(self, step: Step, stage: Stage) -> dict[str, Tensor]:
         with step.opened(stage.views):

@@ -13,7 +13,7 @@ from mmseg_da.models.phased import Phase, Stage
 from mmseg_da.models.translators import CycleTranslator
 from mmseg_da.models.translators.cycle import DOMAINS, Round, labels_of
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step
+from mmseg_da.structures import Step, predict_labels
 
 NETWORKS = 'networks'
 _UNIT_RANGE = dict(
@@ -91,11 +91,26 @@ class JointAdaptor(DomainAdaptor):
 
     def begin_step(self, data: dict) -> JointRound:
         step = super().begin_step(data)
-        images = {
+        images = self._unit_images(data)
+        return JointRound(step, Round(images, labels_of(data['source']['data_samples'])))
+
+    def _unit_images(self, data: dict) -> dict[str, Tensor]:
+        """Each domain's images in [-1, 1]."""
+        return {
             name: to_unit_range(self.data_preprocessor.to_pixels(data[name]['inputs'], name))
             for name in DOMAINS
         }
-        return JointRound(step, Round(images, labels_of(data['source']['data_samples'])))
+
+    def pictures(self, data: dict) -> dict[str, dict[str, Tensor]]:
+        """What the translator shows, and the predictions: of the source on the translated image."""
+        images = self._unit_images(data)
+        rows = self.cycle.pictures({name: dict(inputs=images[name]) for name in DOMAINS})
+        seen = {name: data[name]['inputs'] for name in DOMAINS}
+        seen['source'] = self.data_preprocessor.to_images(rows['source']['translated'], 'source')
+        for name, row in rows.items():
+            row['prediction'] = predict_labels(self.segmentor, seen[name])
+        rows['source']['ground truth'] = labels_of(data['source']['data_samples'])
+        return rows
 
     def stage_losses(self, step: JointRound, stage: Stage) -> dict[str, Tensor]:
         if stage.phase == DISCRIMINATORS:
