@@ -8,7 +8,13 @@ class Translator(BaseModule):
     """Gives source images the look of the target. It is used, not trained.
 
     A subclass answers :meth:`translate`; whatever must survive a resume is a buffer or parameter.
+
+    Attributes:
+        divisor: Of which the sides of the source images have to be multiples.
+        min_size: The shortest side that they may have.
     """
+
+    divisor, min_size = 1, 1
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Translate a batch; called without gradient.

@@ -31,6 +31,8 @@ class FrozenTranslator(Translator):
         super().__init__()
         self.generator = MODELS.build(generator).requires_grad_(False).eval()
         self.checkpoint, self.direction = checkpoint, direction
+        self.divisor = getattr(self.generator, 'divisor', 1)
+        self.min_size = getattr(self.generator, 'min_size', 1)
 
     def init_weights(self) -> None:
         """Read the checkpoint.
