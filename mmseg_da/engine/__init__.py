@@ -1,6 +1,11 @@
 """Runner, wrappers and optimizers: how mmengine trains a phased model."""
 
-from mmseg_da.engine.hooks import DivergenceHook, SafeCheckpointHook, StageReportHook
+from mmseg_da.engine.hooks import (
+    AdaptationViewHook,
+    DivergenceHook,
+    SafeCheckpointHook,
+    StageReportHook,
+)
 from mmseg_da.engine.loops import ExactTrainLoop
 from mmseg_da.engine.optimizers import (
     CpuAmpOptimWrapper,
@@ -13,6 +18,7 @@ from mmseg_da.engine.staged_runner import StagedRunner
 from mmseg_da.engine.wrappers import PhasedDDP
 
 __all__ = [
+    'AdaptationViewHook',
     'CpuAmpOptimWrapper',
     'DivergenceHook',
     'DomainAdaptationRunner',

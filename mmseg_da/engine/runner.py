@@ -117,8 +117,9 @@ class DomainAdaptationRunner(Runner):
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
         """Register mmengine's default hooks and ``divergence``; ``None`` leaves one out."""
         hooks = dict(divergence=dict(type='DivergenceHook')) | (hooks or {})
-        if hooks['divergence'] is None:  # mmengine drops only what it knows
-            del hooks['divergence']
+        for name in ('divergence', 'adaptation_view'):  # mmengine drops only what it knows
+            if hooks.get(name, name) is None:
+                del hooks[name]
         super().register_default_hooks(hooks)
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -33,7 +33,11 @@ def short_config(toy_data, monkeypatch):
             train_dataloader=loader,
             val_dataloader=loader,
             test_dataloader=loader,
-            default_hooks=dict(logger=dict(interval=1), checkpoint=dict(interval=2)),
+            default_hooks=dict(
+                logger=dict(interval=1),
+                checkpoint=dict(interval=2),
+                adaptation_view=dict(interval=0),  # a sheet takes longer than two iterations
+            ),
         )
         for kind in (MMLogger, MessageHub, SegLocalVisualizer):
             kind._instance_dict.clear()  # what mmengine keeps from one run to the next

@@ -22,6 +22,7 @@ SHORT = [
     'train_cfg.val_interval=2',
     'default_hooks.checkpoint.interval=2',
     'default_hooks.logger.interval=1',
+    'default_hooks.adaptation_view.interval=0',
 ]
 
 
