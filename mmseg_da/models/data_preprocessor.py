@@ -28,6 +28,7 @@ class DomainPreprocessor(SegDataPreProcessor):
 
     Attributes:
         is_rgb: Images are RGB, not BGR, as loaders give BGR.
+        needed: The domains that a training reads; others are left out of what it returns.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class DomainPreprocessor(SegDataPreProcessor):
     ) -> None:
         super().__init__(**shared)
         self.is_rgb = bool(shared.get('bgr_to_rgb', False))
+        self.needed: tuple[str, ...] = DOMAINS
         own = dict(source=source or {}, target=target or {})
         self.domains = nn.ModuleDict(
             {name: SegDataPreProcessor(**_merged(shared, own[name])) for name in DOMAINS}
@@ -53,14 +55,15 @@ class DomainPreprocessor(SegDataPreProcessor):
                 f'the training batch holds {sorted(data)}, not {sorted(DOMAINS)}: set '
                 "train_dataloader.dataset=dict(type='SourceTargetDataset', ...)"
             )
-        for name, domain in self.domains.items():
+        for name in self.needed:
+            domain = self.domains[name]
             domain._device = self._device  # mmengine's `to` tells the outer module alone
             if domain.size is None and domain.size_divisor is None:
                 raise UserError(
                     f'data_preprocessor: training needs `size` (height, width) for the {name}, to '
                     'pad its images to; usually the crop size'
                 )
-        return {name: self.domains[name](data[name], training=True) for name in DOMAINS}
+        return {name: self.domains[name](data[name], training=True) for name in self.needed}
 
     def to_pixels(self, images: Tensor, domain: str) -> Tensor:
         """RGB pixels in [0, 255] of normalised images (N, 3, H, W) of a domain."""

@@ -91,14 +91,16 @@ class View:
 
 @dataclass(eq=False)
 class Step:
-    """One iteration: the network and its two views. The list of attributes is closed.
+    """One iteration: the network and its views. The list of attributes is closed.
+
+    There is no target where no objective has a use for one.
 
     A plain object, so that it passes through a distributed wrapper as itself, not as a copy.
     """
 
     segmentor: EncoderDecoder
     source: View
-    target: View
+    target: View | None
 
     @contextmanager
     def opened(self, views: tuple[str, ...]) -> Iterator[None]:
@@ -125,4 +127,4 @@ class Step:
     def _views(self, names: tuple[str, ...]) -> list[View]:
         """The views of these names; a name that is no view (an image of its own) has none."""
         known = {'source': self.source, 'target': self.target}
-        return [known[name] for name in names if name in known]
+        return [known[name] for name in names if known.get(name) is not None]

@@ -51,7 +51,7 @@ class AlternatingAdaptor(DomainAdaptor):
         return tuple(phases)
 
     def end_stage(self, step: Step, stage: Stage) -> None:
-        for view in (step.source, step.target):
+        for view in filter(None, (step.source, step.target)):
             view.forget()
 
     def train_step(

@@ -76,6 +76,7 @@ class DomainAdaptor(PhasedModel):
         require_dense(self.segmentor)
         self.objectives = _build_objectives(objectives, self.segmentor)
         self.translator = _build_translator(translator)
+        self.data_preprocessor.needed = self._domains_needed()
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
         self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
@@ -106,11 +107,17 @@ class DomainAdaptor(PhasedModel):
     def begin_step(self, data: dict) -> Step:
         if self.translator is not None:
             data = dict(data, source=self._translated(data))
-        source, target = (
-            View(self.segmentor, domain['inputs'], domain['data_samples'], self._keep_feats)
-            for domain in (data['source'], data['target'])
-        )
-        return Step(self.segmentor, source, target)
+        views = {
+            name: View(self.segmentor, domain['inputs'], domain['data_samples'], self._keep_feats)
+            for name, domain in data.items()
+        }
+        return Step(self.segmentor, views['source'], views.get('target'))
+
+    def _domains_needed(self) -> tuple[str, ...]:
+        """What a training reads; the source-only baseline has no use for target images."""
+        if self.translator is None and not any(o.needs_target for o in self.objectives.values()):
+            return ('source',)
+        return ('source', 'target')
 
     @torch.no_grad()
     def _translated(self, data: dict) -> dict:
@@ -124,7 +131,7 @@ class DomainAdaptor(PhasedModel):
         """Per domain: images and the prediction; of the source also translated, and its labels."""
         rows = {
             name: {'image': self.data_preprocessor.to_pixels(data[name]['inputs'], name)}
-            for name in ('source', 'target')
+            for name in data
         }
         samples = data['source']['data_samples']
         if self.translator is not None:

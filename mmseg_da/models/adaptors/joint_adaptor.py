@@ -86,6 +86,9 @@ class JointAdaptor(DomainAdaptor):
             Phase(DISCRIMINATORS, DISCRIMINATORS, (judge,)),
         )
 
+    def _domains_needed(self) -> tuple[str, ...]:
+        return DOMAINS
+
     def _objectives_of(self, view: str) -> tuple[str, ...]:
         return tuple(name for name, each in self.objectives.items() if view in each.views)
 

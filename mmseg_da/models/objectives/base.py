@@ -22,11 +22,13 @@ class Objective(BaseModule):
         views: What it back-propagates through: any of ``'source'`` and ``'target'``. Objectives
             that share a view are computed in one stage, with one backward; the default is right
             for every objective, a shorter list saves memory.
+        needs_target: It looks at target images in some way. Where none does, they are not prepared.
         rival_sees_feats: Its discriminator looks at features, not only at logits.
         discriminator: The rival, trained by an optimizer of its own; ``None`` without one.
     """
 
     views: Sequence[str] = ('source', 'target')
+    needs_target: bool = True
     rival_sees_feats: bool = False
 
     def __init__(self, loss_weight: float = 1.0) -> None:

@@ -20,6 +20,7 @@ class SourceSupervision(Objective):
     """
 
     views = ('source',)
+    needs_target = False
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         losses = {}

@@ -7,4 +7,12 @@ from mmseg_da.models.translators.generators import ResnetGenerator, UnetGenerato
 from mmseg_da.models.translators.image_pool import ImagePool
 from mmseg_da.models.translators.semantics import SemanticConsistency
 
-__all__ = ['CycleTranslator', 'FrozenTranslator', 'ImagePool', 'ResnetGenerator', 'SemanticConsistency', 'Translator', 'UnetGenerator']
+__all__ = [
+    'CycleTranslator',
+    'FrozenTranslator',
+    'ImagePool',
+    'ResnetGenerator',
+    'SemanticConsistency',
+    'Translator',
+    'UnetGenerator',
+]

@@ -1,9 +1,13 @@
 """A trained generator as a translator."""
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Self
 
+from mmseg_da.errors import UserError
 from mmseg_da.functional import from_unit_range, to_unit_range
 from mmseg_da.models.translators.base import Translator
 from mmseg_da.models.weights import load_part
@@ -23,12 +27,24 @@ class FrozenTranslator(Translator):
         generator: Config of the generator, as it was trained.
         checkpoint: A checkpoint of that training; ``None`` leaves the generator as it was built.
         direction: Which of the two generators: ``'source_to_target'`` or ``'target_to_source'``.
+        scale: Images are resized by this factor, to sides that the generator takes, translated and
+            resized back, so that the generator sees things as large as in its training.
+
+    Raises:
+        UserError: ``scale`` is not positive.
     """
 
     def __init__(
-        self, generator: dict, checkpoint: str | None = None, direction: str = DIRECTIONS[0]
+        self,
+        generator: dict,
+        checkpoint: str | None = None,
+        direction: str = DIRECTIONS[0],
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
+        if scale <= 0:
+            raise UserError(f'model.translator.scale is {scale}, but has to be above 0')
+        self.scale = scale
         self.generator = MODELS.build(generator).requires_grad_(False).eval()
         self.checkpoint, self.direction = checkpoint, direction
         self.divisor = getattr(self.generator, 'divisor', 1)
@@ -50,4 +66,16 @@ class FrozenTranslator(Translator):
 
     @torch.no_grad()
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
-        return from_unit_range(self.generator(to_unit_range(source)))
+        if self.scale == 1:
+            return from_unit_range(self.generator(to_unit_range(source)))
+        seen = _resize(source, [self._fit(self.scale * side) for side in source.shape[-2:]])
+        translated = from_unit_range(self.generator(to_unit_range(seen)))
+        return _resize(translated, source.shape[-2:])
+
+    def _fit(self, side: float) -> int:
+        """The nearest length that the generator takes."""
+        return max(round(side / self.divisor) * self.divisor, self.min_size)
+
+
+def _resize(images: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(images, tuple(size), mode='bilinear', antialias=True)

@@ -279,3 +279,9 @@ def test_groups_are_the_connected_components_in_any_order():
         assert sorted(flat) == list(range(6))
         assert all(list(g) == sorted(g, key=order.index) for g in groups)
         assert [g[0] for g in groups] == sorted((g[0] for g in groups), key=order.index)
+
+
+def test_source_only_does_not_prepare_target_images():
+    alone, adapted = build_adaptor(dict(seg=SUPERVISION)), build_adaptor(adaptsegnet())
+    assert set(alone.data_preprocessor(toy_batch(), training=True)) == {'source'}
+    assert set(adapted.data_preprocessor(toy_batch(), training=True)) == {'source', 'target'}
