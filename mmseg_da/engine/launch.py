@@ -4,12 +4,13 @@ import functools
 import os
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -95,12 +96,23 @@ def read_config(path: str, options: dict[str, Any] | None) -> Config:
     try:
         cfg = Config.fromfile(path)
         if options:
+            stages = list(cfg.get('stages') or {})
             cfg.merge_from_dict(options)
+            _require_stages(cfg, stages)
     except UserError:
         raise
     except Exception as error:  # a config is Python: anything may come
         raise UserError(f'{path}: not a valid config: {_short(error)}') from error
     return cfg
+
+
+def _require_stages(cfg: Config, stages: list[str]) -> None:
+    """See that options name the stages that a config has: others would make new ones."""
+    named = [*(cfg.get('stages') or {}), *filter(None, [cfg.get('stage')])]
+    unknown = [name for name in named if name not in stages]
+    if unknown:
+        has = f'the stages {", ".join(stages)}' if stages else 'no stages'
+        raise UserError(f'{cfg.filename}: there is no stage {unknown[0]}; the config has {has}')
 
 
 class ConfigOptions(DictAction):
@@ -150,8 +162,12 @@ def build_runner(cfg: Config) -> Runner:
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
-def train(cfg: Config) -> Runner | None:
+def train(cfg: Config, hooks: Iterable[Hook] = ()) -> Runner | None:
     """Build the runner of a config and train; gives the runner, unless it ran several stages.
+
+    Args:
+        cfg: The config.
+        hooks: Further hooks, which no config names.
 
     Raises:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
@@ -162,6 +178,8 @@ def train(cfg: Config) -> Runner | None:
     with starting(cfg) as progress:
         runner = build_runner(cfg)
         progress.follow(runner)
+        for hook in hooks:
+            runner.register_hook(hook)
         for name in _BUILDERS:
             # Runner.train builds these, in an order of its own, before it trains.
             setattr(runner, name, config_errors(cfg)(getattr(runner, name)))

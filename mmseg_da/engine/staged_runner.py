@@ -1,19 +1,26 @@
 """One run of several stages."""
 
+import gc
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 from typing_extensions import Self
 
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, newest_first, put_in_place
-from mmseg_da.engine.stages import TrainingStage, chosen, resolve, split
+from mmseg_da.engine.fitting import check_predicts
+from mmseg_da.engine.hooks import StageReportHook
+from mmseg_da.engine.stages import TrainingStage, chosen, is_reference, resolve, split
+from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
 
@@ -55,15 +62,15 @@ class StagedRunner:
         for stage in self.todo:
             if self.cfg.get('resume') and stage.result is not None:
                 continue
-            if not self._run(stage):
+            goes_on = self._run(stage)
+            gc.collect()  # a runner refers to itself, and would keep its networks on the device
+            if not goes_on:
                 return
         if self.todo[-1] is self.stages[-1]:
             self._hand_out(self.stages[-1])
 
     def _run(self, stage: TrainingStage) -> bool:
-        """Train a stage; gives whether it has come to its end."""
-        if is_main_process():
-            stage.begin()
+        """Train a stage; gives whether the run goes on."""
         cfg = resolve(stage, self.stages)
         cfg.launcher = self.cfg.get('launcher', 'none')
         # mmengine would resume from `load_from`, the weights that the stage starts with.
@@ -71,22 +78,32 @@ class StagedRunner:
         cfg.resume = bool(self.cfg.get('resume')) and begun
         if cfg.resume:
             cfg.load_from = None
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), self._report(stage)]
-        runner = launch.train(cfg)
-        if runner.train_loop.told_to_end:
+        # mmengine hands out one log and one visualizer per name: those of the first stage, if it
+        # ended within the second, would go on for the next.
+        cfg.experiment_name = f'{Path(cfg.filename or "config").stem}_{stage.name}'
+        if cfg.get('visualizer'):
+            cfg.visualizer['name'] = str(stage.folder)
+        first = stage is self.todo[0] and not self.cfg.get('resume')
+        whole = is_reference(stage.cfg.get('load_from')) and not cfg.resume
+        start = _Start(self.todo if first else [], cfg.load_from if whole else None)
+        loop = launch.train(cfg, hooks=[start, self._report(stage)]).train_loop
+        if loop.told_to_end:
             return False
         barrier()
         if is_main_process():
-            stage.finish(Path((stage.folder / 'last_checkpoint').read_text().strip()))
+            stage.finish(_final_checkpoint(stage))
         barrier()
+        if loop.told_too_late and stage is not self.todo[-1]:
+            MMLogger.get_current_instance().info(
+                f'Told to end: stage {stage.name} is done. Continue with --resume.'
+            )
+            return False
         return True
 
-    def _report(self, stage: TrainingStage) -> dict:
+    def _report(self, stage: TrainingStage) -> Hook:
         at = self.todo.index(stage)
         later = {each.name: each.iterations for each in self.todo[at + 1 :]}
-        return dict(
-            type='StageReportHook', stage=stage.name, number=at + 1, of=len(self.todo), later=later
-        )
+        return StageReportHook(stage.name, number=at + 1, of=len(self.todo), later=later)
 
     def _hand_out(self, last: TrainingStage) -> None:
         """Put the final checkpoint where that of a training of one stage is."""
@@ -95,12 +112,60 @@ class StagedRunner:
         work_dir, result = Path(self.cfg.work_dir), Path(last.result)
         final = work_dir / result.name
         partial = final.with_name(final.name + PARTIAL)
-        partial.unlink(missing_ok=True)
         try:
-            os.link(result, partial)
-        except OSError:  # a file system without links
-            shutil.copyfile(result, partial)
-        put_in_place(partial, final)
-        (work_dir / 'last_checkpoint').write_text(str(final))
-        self.cfg.dump(work_dir / Path(self.cfg.filename or 'config.py').name)
+            _link(result, partial)
+            put_in_place(partial, final)
+            (work_dir / 'last_checkpoint').write_text(str(final))
+            self.cfg.dump(work_dir / Path(self.cfg.filename or 'config.py').name)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f'{final}: cannot write the final checkpoint ({error}); it is {result}, too. Make '
+                'room, then run again with --resume.'
+            ) from error
         MMLogger.get_current_instance().info(f'All stages are done: {final}')
+
+
+class _Start(Hook):
+    """What happens around the first iteration of a stage.
+
+    Args:
+        forgotten: Stages of which an earlier run's results are set aside.
+        start: The checkpoint of an earlier stage that the training starts from, if it does.
+    """
+
+    priority = 'HIGH'  # before anything is saved
+
+    def __init__(self, forgotten: Sequence[TrainingStage], start: str | None) -> None:
+        self.forgotten, self.start = forgotten, start
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """See that the earlier stage trained this network."""
+        if self.start is not None:
+            check_predicts(runner.model, checkpoint, self.start)
+
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """Set aside, now that the training works."""
+        if is_main_process():
+            for stage in self.forgotten:
+                stage.forget()
+        self.forgotten = ()
+
+
+def _final_checkpoint(stage: TrainingStage) -> Path:
+    note = stage.folder / 'last_checkpoint'
+    if not note.is_file():
+        raise UserError(
+            f'{stage.folder}: stage {stage.name} has written no checkpoint, which the next one and the '
+            "result need: set default_hooks.checkpoint=dict(type='CheckpointHook', by_epoch=False)"
+        )
+    return Path(note.read_text().strip())
+
+
+def _link(file: Path, other: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no links."""
+    other.unlink(missing_ok=True)
+    try:
+        os.link(file, other)
+    except OSError:
+        shutil.copyfile(file, other)

@@ -1,6 +1,7 @@
 """A training of several stages, as a list of ordinary configs."""
 
 import copy
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmseg_da.engine.checkpoints import newest_first
 from mmseg_da.errors import UserError
 
 REFERENCE = 'stage:'
@@ -60,9 +62,21 @@ class TrainingStage:
         partial.write_text(checkpoint.name)
         os.replace(partial, self.folder / _DONE)
 
-    def begin(self) -> None:
-        """Forget that the stage has ended in an earlier run."""
+    def forget(self) -> None:
+        """Set aside what an earlier run left, so that a resume cannot take it for its own.
+
+        Its checkpoints go to ``earlier_1``, ``earlier_2``, ... in the stage's folder.
+        """
         (self.folder / _DONE).unlink(missing_ok=True)
+        (self.folder / 'last_checkpoint').unlink(missing_ok=True)
+        checkpoints = list(newest_first(self.folder))
+        if not checkpoints:
+            return
+        numbers = (self.folder / f'earlier_{number}' for number in itertools.count(1))
+        aside = next(folder for folder in numbers if not folder.exists())
+        aside.mkdir()
+        for checkpoint in checkpoints:
+            os.replace(checkpoint, aside / checkpoint.name)
 
 
 def split(cfg: Config) -> list[TrainingStage]:
@@ -73,13 +87,18 @@ def split(cfg: Config) -> list[TrainingStage]:
     stage; ``checkpoint='file.pth'`` in one takes that file instead of training it.
 
     Raises:
-        UserError: There is no stage, one has no length, or refers to one that does not come
-            before it.
+        UserError: There is no stage, one is no dict, has no length, or refers to one that does not
+            come before it.
     """
     stages = []
     for name, changes in (cfg.get('stages') or {}).items():
         if changes is None:
             continue
+        if not isinstance(changes, Mapping):
+            raise UserError(
+                f'{cfg.filename}: stages.{name} is {changes!r}, but has to be a dict of what the stage '
+                'changes, or None to leave the stage out'
+            )
         changes = copy.deepcopy(changes.to_dict() if hasattr(changes, 'to_dict') else changes)
         given = changes.pop('checkpoint', None)
         own = Config(
@@ -99,11 +118,21 @@ def chosen(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
     """The stages to run: all, or the one that ``cfg.stage`` names.
 
     Raises:
-        UserError: There is no such stage, or it is not to be trained.
+        UserError: There is no such stage, or it is not to be trained, or none is; a checkpoint that
+            is given is not there.
     """
+    for stage in stages:
+        if stage.given is not None and not Path(stage.given).is_file() and '://' not in stage.given:
+            raise UserError(
+                f'{cfg.filename}: stages.{stage.name}.checkpoint: {stage.given}: no such file. Name '
+                f'one: --cfg-options stages.{stage.name}.checkpoint=FILE.pth'
+            )
     name = cfg.get('stage')
     if name is None:
-        return [stage for stage in stages if stage.given is None]
+        ours = [stage for stage in stages if stage.given is None]
+        if not ours:
+            raise UserError(f'{cfg.filename}: every stage has a checkpoint given: nothing to train')
+        return ours
     found = [stage for stage in stages if stage.name == name]
     if not found:
         names = ', '.join(stage.name for stage in stages)
@@ -127,24 +156,28 @@ def resolve(stage: TrainingStage, stages: list[TrainingStage]) -> Config:
                 f'that first (stage={name}), or name a file: '
                 f'--cfg-options stages.{name}.checkpoint=FILE.pth'
             )
-        if not Path(results[name]).is_file() and '://' not in results[name]:
-            raise UserError(f'stages.{name}.checkpoint: {results[name]}: no such file')
     resolved = stage.cfg.to_dict() | _replace(_referring(stage), results)
     return Config(resolved, filename=stage.cfg.filename)
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a setting stands for the checkpoint of a stage."""
+    return isinstance(value, str) and value.startswith(REFERENCE)
 
 
 def _check(cfg: Config, stages: list[TrainingStage]) -> None:
     before: list[str] = []
     for stage in stages:
-        for name in _references(_referring(stage)):
+        needed = _references(_referring(stage)) if stage.given is None else ()
+        for name in needed:
             if name not in before:
                 raise UserError(
                     f'{cfg.filename}: stage {stage.name} needs the result of stage {name}, which '
                     f'{"comes later" if name in {s.name for s in stages} else "is not there"}; '
                     f'before it come: {", ".join(before) or "none"}'
                 )
-        if stage.given is None and not isinstance(stage.cfg.get('train_cfg'), Mapping):
-            raise UserError(f'{cfg.filename}: stages.{stage.name} has no train_cfg')
+        if stage.given is None and not (stage.cfg.get('train_cfg') or {}).get('max_iters'):
+            raise UserError(f'{cfg.filename}: stages.{stage.name} has no train_cfg.max_iters')
         before.append(stage.name)
 
 
@@ -154,7 +187,7 @@ def _referring(stage: TrainingStage) -> dict[str, Any]:
 
 def _references(value: Any) -> Iterator[str]:
     """The names of the stages that a config refers to."""
-    if isinstance(value, str) and value.startswith(REFERENCE):
+    if is_reference(value):
         yield value[len(REFERENCE) :]
     elif isinstance(value, Mapping):
         for each in value.values():
@@ -165,7 +198,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _replace(value: Any, results: Mapping[str, str | None]) -> Any:
-    if isinstance(value, str) and value.startswith(REFERENCE):
+    if is_reference(value):
         return results[value[len(REFERENCE) :]]
     if isinstance(value, Mapping):
         return {key: _replace(each, results) for key, each in value.items()}

@@ -29,9 +29,10 @@ class ExactTrainLoop(IterBasedTrainLoop):
 
     Attributes:
         told_to_end: SIGTERM has ended the training before its last iteration.
+        told_too_late: SIGTERM came when the last iteration was running.
     """
 
-    told_to_end = False
+    told_to_end = told_too_late = False
 
     def run(self) -> Any:
         """Train to the last iteration, or until told to end."""
@@ -49,6 +50,7 @@ class ExactTrainLoop(IterBasedTrainLoop):
                 if self.told_to_end or self.stop_training:
                     self.runner.save_now('Told to end' if self.told_to_end else 'Stopped early')
                     break
+            self.told_too_late = not self.told_to_end and preemption.asked(0)
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
