@@ -193,8 +193,10 @@ def test_a_config_has_few_generations_of_bases(path):
 @pytest.mark.parametrize('path', LEAVES, ids=_relative)
 def test_config_names_follow_one_scheme(path):
     small = path.parent.name == 'small'
-    assert path.parent in (CONFIGS, CONFIGS / 'small')
-    # {method}[_{segmentor}]_{source}2{target}, and {method}_{pair} for the small ones
+    # A folder of a method's name has its stages and the paper's segmentors.
+    assert path.parent in (CONFIGS, CONFIGS / 'small', CONFIGS / 'cycada')
+    # {method}[_{segmentor}]_{source}2{target}, {method}_{pair} for the small ones, and
+    # {stage or segmentor}_{source}2{target} in the folder of a method
     scheme = r'[a-z]\w*_[a-z]+(2[a-z]+)?' if small else r'[a-z][a-z0-9_]*_[a-z]+2[a-z]+'
     assert re.fullmatch(scheme, path.stem)
 
