@@ -140,7 +140,7 @@ class _Run:
         pool = ThreadPoolExecutor(self.workers)
         try:
             steps = self._written(pool, todo)
-            for _ in progress(steps, 'Images', show_progress, len(todo)):
+            for _ in progress(steps, 'Images', show_progress and bool(todo), len(todo)):
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
