@@ -261,6 +261,7 @@ def test_only_the_main_process_draws(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['rank0']
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_each_stage_draws_into_its_own_folder(short_config, tmp_path):
     short = dict.fromkeys(
