@@ -15,7 +15,8 @@ OUTPUT_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 _WITHOUT_COLOUR = ('1', 'L', 'P', 'CMYK', 'YCbCr', 'HSV', 'LAB')
 _WITH_ALPHA = ('LA', 'La', 'PA', 'RGBA', 'RGBa')
-CONVERTED, ALPHA_DROPPED = 'grey or palette, converted to RGB', 'with alpha, which was dropped'
+CONVERTED = 'were not RGB (grey, palette, CMYK) and were converted'
+ALPHA_DROPPED = 'had an alpha channel, which was dropped'
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -145,7 +146,7 @@ def _names_one(path: Path, names: str) -> bool:
 def tell_conversions(notices: Mapping[Path, str]) -> list[str]:
     """One sentence per kind of change, with a count and an example."""
     return [
-        f'{len(paths)} images were {kind}, e.g. {paths[0]}'
+        f'{len(paths)} images {kind}, e.g. {paths[0]}'
         for kind in dict.fromkeys(notices.values())
         if (paths := [path for path, each in notices.items() if each == kind])
     ]

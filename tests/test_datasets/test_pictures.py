@@ -168,6 +168,6 @@ def test_lists_are_known_by_what_they_name(tmp_path):
 def test_conversions_are_told_once_per_kind():
     notices = {Path('a'): CONVERTED, Path('b'): ALPHA_DROPPED, Path('c'): CONVERTED}
     assert tell_conversions(notices) == [
-        '2 images were grey or palette, converted to RGB, e.g. a',
-        '1 images were with alpha, which was dropped, e.g. b',
+        '2 images were not RGB (grey, palette, CMYK) and were converted, e.g. a',
+        '1 images had an alpha channel, which was dropped, e.g. b',
     ]

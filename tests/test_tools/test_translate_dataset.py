@@ -220,8 +220,8 @@ def test_what_is_changed_of_an_image_is_told(run_tool, model, tmp_path):
     done = run_tool(TOOL, *RUN)
     assert done.out.splitlines()[-3:] == [
         '3 images are in out',
-        '1 images were with alpha, which was dropped, e.g. alpha.png',
-        '1 images were grey or palette, converted to RGB, e.g. grey.bmp',
+        '1 images had an alpha channel, which was dropped, e.g. alpha.png',
+        '1 images were not RGB (grey, palette, CMYK) and were converted, e.g. grey.bmp',
     ]
     assert close(read(tmp_path / 'out/alpha.png'), expected(model, tmp_path / 'in/1.png'))
     assert close(read(tmp_path / 'out/grey.png'), expected(model, tmp_path / 'in/grey.bmp'))
