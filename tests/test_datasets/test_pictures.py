@@ -136,8 +136,8 @@ def test_damage_is_seen(tmp_path, suffix):
     content = path.read_bytes()
     damaged = [b'', b'no image', content[: len(content) // 2]]
     if suffix == '.png':
-        at = len(content) // 2  # within the pixels, where only the checksum tells
-        damaged.append(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        for at in (len(content) // 2, len(content) - 17):  # the last one in a checksum alone
+            damaged.append(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     for each in damaged:
         path.write_bytes(each)
         with pytest.raises(ValueError, match='cannot be read'):
