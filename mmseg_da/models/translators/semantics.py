@@ -8,7 +8,12 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import from_unit_range, normalise, prediction_consistency
+from mmseg_da.functional import (
+    from_unit_range,
+    full_precision,
+    normalise,
+    prediction_consistency,
+)
 from mmseg_da.functional.consistency import TARGETS
 from mmseg_da.models.weights import load_part
 from mmseg_da.registry import MODELS
@@ -97,7 +102,7 @@ class SemanticConsistency(nn.Module):
 
     def supervision(self, images: Tensor, labels: Tensor) -> Tensor:
         """The loss of a segmentor that is trained along, on labelled source images."""
-        loss = F.cross_entropy(self.logits(images).float(), labels, ignore_index=255)
+        loss = F.cross_entropy(full_precision(self.logits(images)), labels, ignore_index=255)
         self.last_loss.copy_(loss.detach())
         all_reduce(self.last_loss, op='mean')  # so that every process opens the gate at once
         return loss
