@@ -20,7 +20,7 @@ def name_files(dataset: Dataset) -> None:
     """Have a dataset, and those that it wraps, name the file that fails in its pipeline.
 
     Labels that are loaded are looked at before they are cropped and before they are packed: their
-    size has to be that of the image, and each a class or 255.
+    size has to be that of the image, and when packed each is a class or 255.
 
     Args:
         dataset: Changed in place.
@@ -32,11 +32,13 @@ def name_files(dataset: Dataset) -> None:
     if not isinstance(dataset, BaseDataset) or isinstance(dataset.pipeline, NamingPipeline):
         return
     transforms = list(dataset.pipeline.transforms)
-    check = CheckLabels(len(dataset.metainfo.get('classes') or ()))
     cropping = [i for i, each in enumerate(transforms) if 'Crop' in type(each).__name__]
     packing = [i for i, each in enumerate(transforms) if type(each).__name__ == 'PackSegInputs']
-    for index in sorted({*cropping[:1], *packing[:1]}, reverse=True):
-        transforms.insert(index, check)
+    if packing:
+        classes = dataset.metainfo.get('classes') or ()
+        transforms.insert(packing[0], CheckLabels(len(classes)))
+    if cropping:
+        transforms.insert(cropping[0], CheckLabels(0))  # the size; ids are cheaper after the crop
     dataset.pipeline = NamingPipeline(transforms)
 
 

@@ -25,8 +25,13 @@ from mmseg_da.models.data_preprocessor import DomainPreprocessor
 from mmseg_da.registry import DATASETS
 from mmseg_da.version import __version__
 
-_REGISTRY = 'from mmseg_da.registry import MODELS\n'
-_REGISTER = '@MODELS.register_module()\n'
+# What a copied module imports of ours, and in its place. `force`: where this package is installed
+# as well, the class may be registered already.
+_INSTEAD = {
+    'from mmseg_da.registry import MODELS\n': 'from mmseg.registry import MODELS\n',
+    'from mmseg_da.errors import UserError\n': 'from builtins import ValueError as UserError\n',
+    '@MODELS.register_module()\n': '@MODELS.register_module(force=True)\n',
+}
 _PATH = """# Modules that mmseg lacks lie beside this file.
 import sys
 
@@ -95,23 +100,23 @@ def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
         Source by file name; empty for a network of mmseg's classes.
 
     Raises:
-        UserError: A class needs more of this package than its registry.
+        UserError: A class needs more of this package than its registry and errors.
     """
     kinds = {type(module) for module in network.modules() if is_ours(type(module))}
     prefix = re.sub(r'\W', '_', stem)
     found = {}
-    for kind in sorted(kinds, key=lambda each: each.__module__):
-        source = Path(inspect.getfile(kind)).read_text()
-        # `force`: where this package is installed as well, the class may be registered already.
-        copied = source.replace(_REGISTRY, 'from mmseg.registry import MODELS\n').replace(
-            _REGISTER, '@MODELS.register_module(force=True)\n'
-        )
+    for module in sorted({kind.__module__ for kind in kinds}):
+        own = [kind for kind in kinds if kind.__module__ == module]
+        copied = Path(inspect.getfile(own[0])).read_text()
+        for ours, theirs in _INSTEAD.items():
+            copied = copied.replace(ours, theirs)
+        named = ', '.join(sorted(kind.__name__ for kind in own if kind.__name__[0] != '_'))
         if 'mmseg_da' in copied:
             raise UserError(
-                f'{kind.__name__} in the network needs mmseg_da itself: this segmentor cannot leave'
+                f'{named} in the network needs mmseg_da itself: this segmentor cannot leave'
             )
-        origin = f'# {kind.__name__} of mmseg_da {__version__}, Apache-2.0; it needs mmseg alone.\n'
-        found[f'{prefix}_{kind.__module__.rpartition(".")[2]}.py'] = origin + copied
+        origin = f'# {named} of mmseg_da {__version__}, Apache-2.0; it needs mmseg alone.\n'
+        found[f'{prefix}_{module.rpartition(".")[2]}.py'] = origin + copied
     return found
 
 

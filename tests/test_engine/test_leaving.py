@@ -20,7 +20,7 @@ KINDS = [
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_each_backbone_and_head_of_ours_can_go(kind, tmp_path, monkeypatch):
-    """It fails for one that needs more of the package than its registry."""
+    """It fails for one that needs more of the package than its registry and errors."""
     network = nn.Sequential(nn.ReLU(), object.__new__(kind))
     network[1].__dict__.update(nn.Module().__dict__)
     ((name, source),) = our_sources(network, 'my-net').items()

@@ -1,11 +1,16 @@
 """Settings are judged by themselves; the tools are run on them in test_tools/test_bad_input_configs.py."""
 
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
+from mmseg_da.engine.plain_config import plain_config
 from mmseg_da.engine.settings import check_settings
 from mmseg_da.errors import UserError
 
+ROOT = Path(__file__).resolve().parents[2] / 'configs'
+CONFIGS = sorted(path for path in ROOT.rglob('*.py') if '_base_' not in path.parts)
 MODEL = dict(type='EncoderDecoder')
 
 
@@ -60,3 +65,14 @@ def test_what_mmengine_takes_passes(settings):
 def test_what_fails_later_is_told(settings, said):
     with pytest.raises(UserError, match=said):
         check_settings(Config(dict(model=MODEL) | settings))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_every_config_passes_and_what_adapts_can_leave(path):
+    cfg = Config.fromfile(path)
+    check_settings(cfg)
+    if 'segmentor' in cfg.model:
+        plain, notes = plain_config(cfg)
+        assert plain['model']['type'] == 'EncoderDecoder'
+        assert plain['test_pipeline'] == cfg.test_pipeline
+        assert not [note for note in notes if 'CrossCityDataset' not in note]

@@ -34,7 +34,12 @@ def run_tool(toy_data, tmp_path, monkeypatch, capfd):
 @pytest.fixture
 def plainly_written(monkeypatch):
     """Configs are written on one line, because laying them out takes most of a short run."""
-    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+
+    def as_it_is(text, **_):
+        return text, True
+
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
+    monkeypatch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
 
 
 @pytest.fixture
