@@ -275,3 +275,17 @@ def test_classes_of_heads_and_data_agree(path):
 def test_every_base_loads_alone():
     for path in sorted((CONFIGS / '_base_').rglob('*.py')):
         assert Config.fromfile(path).to_dict()
+
+
+def test_the_documented_config_of_translated_images_needs_no_translator(tmp_path):
+    page = (CONFIGS.parent / 'docs/methods/cycada.md').read_text()
+    (block,) = [part for part in page.split('```python')[1:] if 'gta_as_cs' in part]
+    file = tmp_path / 'from_disk_gta2cs.py'
+    file.write_text(block.split('```')[0].replace("'./cyc", f"'{CONFIGS}/cyc"))
+    source, *others = split(load_config(str(file), None, str(tmp_path)))
+    assert source.given is not None
+    assert [stage.name for stage in others] == ['segment', 'align']
+    for stage in others:
+        assert stage.cfg.model.translator is None
+        assert stage.cfg.train_dataloader.dataset.source.data_root == 'data/gta_as_cs'
+        assert stage.cfg.train_dataloader.dataset.target.data_root.endswith('cityscapes')

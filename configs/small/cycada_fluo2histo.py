@@ -20,9 +20,10 @@ optim_wrapper = dict(
     segmentor=dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))),
 )
 # Translation learns the colours of a domain, so they are not distorted there.
+translate_crop = (128, 128)
 looks = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomCrop', crop_size=_base_.crop_size),
+    dict(type='RandomCrop', crop_size=translate_crop),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
@@ -32,7 +33,7 @@ stages = dict(
             semantics=dict(
                 segmentor=model['segmentor'], data_preprocessor=_base_.data_preprocessor
             ),
-            data_preprocessor=dict(size=_base_.crop_size),
+            data_preprocessor=dict(size=translate_crop),
         ),
         train_dataloader=dict(
             dataset=dict(source=dict(pipeline=looks), target=dict(pipeline=looks))

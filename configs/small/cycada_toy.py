@@ -15,11 +15,22 @@ model = dict(
     translator=_base_.translator,
     data_preprocessor=_base_.data_preprocessor,
 )
+# Half of each image is enough to learn the look of, in half the time; labels are not needed.
+translate_crop = (96, 96)
+looks = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomCrop', crop_size=translate_crop),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
 stages = dict(
     translate=dict(
         model=dict(
             semantics=dict(segmentor=_base_.model, data_preprocessor=_base_.data_preprocessor),
-            data_preprocessor=dict(size=(96, 192)),
+            data_preprocessor=dict(size=translate_crop),
+        ),
+        train_dataloader=dict(
+            dataset=dict(source=dict(pipeline=looks), target=dict(pipeline=looks))
         ),
     ),
 )

@@ -47,10 +47,10 @@ stages = dict(
             generators=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
             discriminators=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
         ),
-        param_scheduler=[
-            dict(type='LinearDecayLR', constant=1, decay=1, epoch_iters=200),
-        ],
+        train_dataloader=dict(batch_size=2),
+        param_scheduler=[dict(type='LinearDecayLR', constant=10, decay=10, epoch_iters=20)],
         train_cfg=dict(max_iters=400),
+        auto_scale_lr=dict(base_batch_size=2),
         val_cfg=None,
         val_dataloader=None,
         val_evaluator=None,
