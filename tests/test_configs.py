@@ -245,6 +245,9 @@ def test_target_labels_are_out_of_reach_in_training(path):
         for each in target if isinstance(target, list) else [target]:
             assert 'seg_map_path' not in each.data_prefix
             assert 'LoadAnnotations' not in [transform.type for transform in each.pipeline]
+        source = stage.cfg.train_dataloader.dataset.source
+        for each in source if isinstance(source, list) else [source]:
+            assert 'LoadAnnotations' in [transform.type for transform in each.pipeline]
 
 
 @each_config

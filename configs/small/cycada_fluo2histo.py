@@ -21,7 +21,14 @@ optim_wrapper = dict(
 )
 # Translation learns the colours of a domain, so they are not distorted there.
 translate_crop = (128, 128)
-looks = [
+translate_source_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=translate_crop),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+translate_target_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomCrop', crop_size=translate_crop),
     dict(type='RandomFlip', prob=0.5),
@@ -36,7 +43,10 @@ stages = dict(
             data_preprocessor=dict(size=translate_crop),
         ),
         train_dataloader=dict(
-            dataset=dict(source=dict(pipeline=looks), target=dict(pipeline=looks))
+            dataset=dict(
+                source=dict(pipeline=translate_source_pipeline),
+                target=dict(pipeline=translate_target_pipeline),
+            )
         ),
     ),
 )

@@ -15,9 +15,16 @@ model = dict(
     translator=_base_.translator,
     data_preprocessor=_base_.data_preprocessor,
 )
-# Half of each image is enough to learn the look of, in half the time; labels are not needed.
+# Half of each image is enough to learn the look of, in half the time.
 translate_crop = (96, 96)
-looks = [
+translate_source_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=translate_crop),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+translate_target_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomCrop', crop_size=translate_crop),
     dict(type='RandomFlip', prob=0.5),
@@ -30,7 +37,10 @@ stages = dict(
             data_preprocessor=dict(size=translate_crop),
         ),
         train_dataloader=dict(
-            dataset=dict(source=dict(pipeline=looks), target=dict(pipeline=looks))
+            dataset=dict(
+                source=dict(pipeline=translate_source_pipeline),
+                target=dict(pipeline=translate_target_pipeline),
+            )
         ),
     ),
 )

@@ -4,9 +4,17 @@
 # paper and code differ.
 translate_crop = (400, 400)  # the paper's; the README of CycleGAN's GTA models has 360
 
-translate_pipeline = [
-    dict(type='LoadImageFromFile'),  # without labels: semantics=dict(target='gt') needs them
+translate_source_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
     dict(type='Resize', scale=(1024, 1024), keep_ratio=True),  # 1024 wide
+    dict(type='RandomCrop', crop_size=translate_crop),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+translate_target_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(1024, 1024), keep_ratio=True),
     dict(type='RandomCrop', crop_size=translate_crop),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
@@ -58,8 +66,8 @@ stages = dict(
         train_dataloader=dict(
             batch_size=1,
             dataset=dict(
-                source=dict(pipeline=translate_pipeline),
-                target=dict(pipeline=translate_pipeline),
+                source=dict(pipeline=translate_source_pipeline),
+                target=dict(pipeline=translate_target_pipeline),
             ),
         ),
         optim_wrapper=dict(
