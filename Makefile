@@ -37,11 +37,12 @@ find_python = for p in $(or $(PYTHON),$(wildcard $(1)/bin/python) python3.11 pyt
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) -q
 
 .PRECIOUS: $(STAMP) $(STAMP_ONEDL)
-.PHONY: again help setup setup-onedl demo toy lint test test-onedl test-all clean
+.PHONY: again help setup setup-onedl demo demo-cycada toy lint test test-onedl test-all clean
 
 help:
 	@echo 'make setup        .venv with mmsegmentation, mmengine and mmcv-lite (no compiler needed)'
 	@echo 'make demo         a small adaptation run on the CPU, with pictures'
+	@echo 'make demo-cycada  all stages of CyCADA on the CPU, with pictures of translated images'
 	@echo 'make toy          write the toy source and target data'
 	@echo 'make test         lint, then all quick tests'
 	@echo 'make test-onedl   the tests marked "stack" on the onedl packages, in .venv-onedl'
@@ -85,6 +86,9 @@ setup-onedl: $(STAMP_ONEDL)
 
 demo: setup
 	$(VENV)/bin/python benchmarks/demo.py
+
+demo-cycada: setup
+	$(VENV)/bin/python benchmarks/demo_cycada.py
 
 toy: setup
 	$(VENV)/bin/python tools/make_toy_domains.py

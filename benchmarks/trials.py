@@ -17,12 +17,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmengine.config import Config
 from rich.progress import Progress
 
 from mmseg_da.engine.launch import ConfigOptions, read_config
+from mmseg_da.engine.stages import TrainingStage, split
 from mmseg_da.errors import UserError
 from mmseg_da.version import __version__
 
+_STAGE = re.compile(r'Stage (\d+ of \d+: \w+), iterations')
 _ITERATION = re.compile(r'Iter\((train|val)\) \[\s*(\d+)/(\d+)\]')
 
 
@@ -53,7 +56,7 @@ class Result:
         trial: Which one.
         miou: Mean IoU in percent.
         ious: IoU in percent by class.
-        iterations: Updates of the segmentor.
+        iterations: Of the training; of several stages, their sum.
         seconds: Wall time, with start-up and validation.
         config: Fingerprint of the whole config, with the options.
         version: Of this package.
@@ -98,12 +101,13 @@ def run_trial(
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     _train(trial, folder, root, options, progress)
-    scalars = _last_scalars(folder)
+    stages = stages_of(trial, root, options, folder)
+    miou, ious = scores(stages[-1].folder if stages else folder)
     result = Result(
         trial,
-        miou=scalars['mIoU'],
-        ious={key[4:]: value for key, value in scalars.items() if key.startswith('IoU.')},
-        iterations=scalars['step'],
+        miou=miou,
+        ious=ious,
+        iterations=sum(each.iterations for each in stages) or _last_scalars(folder)['step'],
         seconds=round(time.monotonic() - start, 1),
         config=config,
     )
@@ -115,11 +119,31 @@ def run_trial(
 
 def fingerprint(trial: Trial, root: Path, options: Sequence[str]) -> str:
     """Twelve digits that change with the merged config, and with nothing else."""
+    text = _config(trial, root, options).pretty_text
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def stages_of(
+    trial: Trial, root: Path, options: Sequence[str], folder: Path
+) -> list[TrainingStage]:
+    """The stages of a trial that writes into ``folder``; none if its config has none."""
+    cfg = _config(trial, root, options)
+    cfg.work_dir = str(folder)
+    return split(cfg) if cfg.get('stages') else []
+
+
+def scores(folder: Path) -> tuple[float, dict[str, float]]:
+    """What the last validation of a training, or of a stage, measured: mIoU, and IoU by class."""
+    scalars = _last_scalars(folder)
+    ious = {key[4:]: value for key, value in scalars.items() if key.startswith('IoU.')}
+    return scalars['mIoU'], ious
+
+
+def _config(trial: Trial, root: Path, options: Sequence[str]) -> Config:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={})
     parsed = parser.parse_args(['--cfg-options', *options] if options else [])
-    cfg = read_config(str(root / trial.config), parsed.cfg_options)
-    return hashlib.sha256(cfg.pretty_text.encode()).hexdigest()[:12]
+    return read_config(str(root / trial.config), parsed.cfg_options)
 
 
 def read_result(record: Path) -> Result:
@@ -158,6 +182,8 @@ def _train(
     ):
         for line in process.stdout:
             output.write(line)
+            if progress and (stage := _STAGE.search(line)):
+                progress.update(bar, description=f'{trial.name}, {stage[1]}')
             if progress and (match := _ITERATION.search(line)) and match[1] == 'train':
                 progress.update(bar, completed=int(match[2]), total=int(match[3]))
     if process.returncode:
