@@ -9,7 +9,7 @@ objectives = dict(
     align=dict(
         type='FeatureAlignment',
         of='logits',
-        discriminator=dict(type='PointwiseDiscriminator', channels=(64, 32)),
+        discriminator=dict(type='PointwiseDiscriminator', channels=(64, 32), dropout=0.0),
         loss_weight=0.01,
         gate=0.6,
         gate_window=20,
@@ -62,6 +62,11 @@ stages = dict(
     ),
     align=dict(
         load_from='stage:segment',
+        # The rival learns fast, or its gate would not open in so short a time.
+        optim_wrapper=dict(
+            segmentor=dict(optimizer=dict(lr=1e-4)),
+            discriminators=dict(optimizer=dict(lr=1e-3)),
+        ),
         train_cfg=dict(max_iters=200),
     ),
 )
