@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from mmseg_da.errors import UserError
+from mmseg_da.registry import MODELS
 
 _METRICS = ('mIoU', 'mDice', 'mFscore')
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -45,12 +46,19 @@ def check_settings(cfg: Config) -> None:
     """
     if cfg.get('model') is None:
         raise UserError(f'{cfg.filename}: `model` is missing')
-    for check in (_structure, _counts, _objectives, _optimizers, _preprocessors, _evaluators):
+    for check in (_scope, _structure, _counts, _objectives, _optimizers, _preprocessors, _evaluators):
         for key, value, expected in check(cfg):
             raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
 
 
 _Problems = Iterator[tuple[str, Any, str]]
+
+
+def _scope(cfg: Config) -> _Problems:
+    known = [MODELS.scope, *MODELS.children]
+    scope = cfg.get('default_scope', MODELS.scope)
+    if scope not in known:
+        yield 'default_scope', scope, f'one of {known}, where our types are found'
 
 
 def _structure(cfg: Config) -> _Problems:

@@ -51,7 +51,7 @@ def test_workers_obey_their_parent_also_afterwards(loading):
         terminate_from_outside(worker)
         assert worker.is_alive()
         worker.terminate()
-        worker.join(5)
+        worker.join(60)
         assert worker.exitcode == 0
 
 
