@@ -46,7 +46,15 @@ def check_settings(cfg: Config) -> None:
     """
     if cfg.get('model') is None:
         raise UserError(f'{cfg.filename}: `model` is missing')
-    for check in (_scope, _structure, _counts, _objectives, _optimizers, _preprocessors, _evaluators):
+    for check in (
+        _scope,
+        _structure,
+        _counts,
+        _objectives,
+        _optimizers,
+        _preprocessors,
+        _evaluators,
+    ):
         for key, value, expected in check(cfg):
             raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
 
