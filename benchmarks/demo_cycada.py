@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TITLES = dict(
     source='source only',
     segment='on translated images',
-    align='and aligned (CyCADA)',
+    align='CyCADA',
     upper_bound='upper bound',
 )
 
