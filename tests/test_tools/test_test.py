@@ -57,7 +57,11 @@ def test_show_dir_paints_every_image(toy_data, checkpoint, tmp_path):
     args = [ROOT / 'tools/test.py', TOY, checkpoint, '--show-dir', 'painted', *OPTIONS, *more]
     environ = os.environ | dict(MMSEG_DA_DATA=str(toy_data))
     subprocess.run(
-        [sys.executable, *map(str, args)], cwd=tmp_path, env=environ, check=True, capture_output=True
+        [sys.executable, *map(str, args)],
+        cwd=tmp_path,
+        env=environ,
+        check=True,
+        capture_output=True,
     )
     painted = [path for path in tmp_path.rglob('*.png') if 'painted' in path.parts]
     assert len(painted) == 2
