@@ -156,7 +156,7 @@ def wait_for(condition, process: subprocess.Popen) -> None:
     for _ in range(600):
         if condition():
             return
-        assert process.poll() is None, process.stdout.load()
+        assert process.poll() is None, process.stdout.read()
         time.sleep(0.1)
     raise AssertionError('it did not come')
 
