@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
 from mmseg.apis import inference_model, init_model
 from PIL import Image
 from tool_helpers import ROOT, SHORT, TOY, UPSTREAM, start
@@ -117,7 +118,7 @@ def test_predictions_are_the_same_without_us(predicted, name):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_the_checkpoint_holds_the_segmentor_in_plain_types(left, name):
     saved = torch.load(left / f'left/{name}/{name}.pth', map_location='cpu', weights_only=True)
-    whole = torch.load(left / f'{name}.pth', map_location='cpu', weights_only=False)['state_dict']
+    whole = CheckpointLoader.load_checkpoint(str(left / f'{name}.pth'), 'cpu')['state_dict']
     inner = {k.removeprefix('segmentor.'): v for k, v in whole.items() if k[:10] == 'segmentor.'}
     assert any(key.startswith('objectives.') for key in whole)
     assert saved['state_dict'].keys() == inner.keys()
