@@ -24,6 +24,9 @@ class View:
         images: Normalised images (N, 3, H, W).
         samples: One data sample per image; only source samples hold ``gt_sem_seg``.
         keep_feats: Keep the detached features too, for rivals that look at them.
+
+    Attributes:
+        derived: What an objective made of the outputs, detached, for itself in a later phase.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class View:
         self.is_open = False
         self._dense: Dense | None = None
         self._detached: Dense | None = None
+        self.derived: dict[object, Tensor] = {}
 
     @property
     def dense(self) -> Dense:
@@ -87,6 +91,7 @@ class View:
     def forget(self) -> None:
         """Free everything: the next question costs a forward of its own."""
         self._dense = self._detached = None
+        self.derived.clear()
 
 
 @dataclass(eq=False)

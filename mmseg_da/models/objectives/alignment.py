@@ -85,30 +85,39 @@ class OutputAlignment(Objective):
         self.align_corners = heads[self.head].align_corners
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        verdict = self._verdict(step.target, step.target.dense)
-        return dict(loss_fool=self.loss_weight * domain_loss(verdict, SOURCE, self.kind))
+        seen = self._seen(step.target, step.target.dense)
+        step.target.derived[self] = seen.detach()  # the rival's graph holds these values anyway
+        fooled = domain_loss(self._verdict(seen), SOURCE, self.kind)
+        return dict(loss_fool=self.loss_weight * fooled)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        source = self._verdict(step.source, step.source.detached)
-        target = self._verdict(step.target, step.target.detached)
+        source, target = (self._verdict_on_values(view) for view in (step.source, step.target))
         return dict(
             loss_source=0.5 * domain_loss(source, SOURCE, self.kind),
             loss_target=0.5 * domain_loss(target, TARGET, self.kind),
         )
 
-    def _verdict(self, view: View, dense: Dense) -> Tensor:
+    def _seen(self, view: View, dense: Dense) -> Tensor:
+        """What the discriminator looks at."""
         seen = dense.feats[self.level] if self.of == 'features' else dense.logits[self.head]
         if self.resize == 'image':
             seen = F.interpolate(
                 seen, view.images.shape[-2:], mode='bilinear', align_corners=self.align_corners
             )
-        judged = seen if self.of == 'features' else _SCORES[self.of](seen)
+        return seen if self.of == 'features' else _SCORES[self.of](seen)
+
+    def _verdict_on_values(self, view: View) -> Tensor:
+        """Without a gradient for the segmentor, on what :meth:`losses` has kept if it ran."""
+        kept = view.derived.pop(self, None)
+        return self._verdict(self._seen(view, view.detached) if kept is None else kept)
+
+    def _verdict(self, seen: Tensor) -> Tensor:
         try:
-            return self.discriminator(judged)
+            return self.discriminator(seen)
         except RuntimeError as error:
             if "can't be greater than actual input size" not in str(error):
                 raise
-        height, width = judged.shape[-2:]
+        height, width = seen.shape[-2:]
         raise UserError(
             f'OutputAlignment: {type(self.discriminator).__name__} halves its input more often than '
             f'the {height}x{width} it gets allow: give it fewer num_convs, or crop bigger images'

@@ -67,8 +67,7 @@ class FeatureAlignment(OutputAlignment):
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         losses, right = {}, []
         for name, domain in (('source', SOURCE), ('target', TARGET)):
-            view = getattr(step, name)
-            verdict = self._verdict(view, view.detached)
+            verdict = self._verdict_on_values(getattr(step, name))
             losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, domain, self.kind)
             right.append(domain_accuracy(verdict, domain, self.kind))
         accuracy = torch.stack(right).mean()
