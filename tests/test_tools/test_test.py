@@ -1,17 +1,14 @@
 """tools/test.py: predictions, pictures and scores of a checkpoint, and its mistakes."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import CheckpointLoader
 from PIL import Image
-from tool_helpers import ROOT, SHORT, TOY
+from tool_helpers import SHORT, TOY
 
 OPTIONS = ['--cfg-options', *SHORT]
 
@@ -51,18 +48,10 @@ def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
     assert 'mIoU' in score(tmp_path / 'work')
 
 
-def test_show_dir_paints_every_image(toy_data, checkpoint, tmp_path):
-    """In a process of its own: mmengine keeps one current visualizer per process."""
+def test_show_dir_paints_every_image(run_tool, checkpoint, tmp_path):
     more = ['default_hooks.visualization.interval=1']
-    args = [ROOT / 'tools/test.py', TOY, checkpoint, '--show-dir', 'painted', *OPTIONS, *more]
-    environ = os.environ | dict(MMSEG_DA_DATA=str(toy_data))
-    subprocess.run(
-        [sys.executable, *map(str, args)],
-        cwd=tmp_path,
-        env=environ,
-        check=True,
-        capture_output=True,
-    )
+    args = ['--show-dir', 'painted', *OPTIONS, *more]
+    assert run_tool('test.py', TOY, checkpoint, *args).code == 0
     painted = [path for path in tmp_path.rglob('*.png') if 'painted' in path.parts]
     assert len(painted) == 2
 

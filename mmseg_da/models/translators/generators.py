@@ -52,32 +52,40 @@ class _Generator(BaseModule):
 class ResnetGenerator(_Generator):
     """The generator of residual blocks (Zhu et al., 2017, section 7.1; Johnson et al., 2016).
 
-    Reflection padding and a 7x7 convolution, two 3x3 convolutions of stride 2, ``blocks`` residual
-    blocks, two 3x3 transposed convolutions of stride 2, 7x7, tanh; normalisation and ReLU after all
-    but the last. Sides are multiples of 4, 8 pixels at least. Parameters are named as in the
-    released PyTorch code.
+    Reflection padding and a 7x7 convolution, ``downs`` 3x3 convolutions of stride 2, ``blocks``
+    residual blocks, as many 3x3 transposed convolutions of stride 2, 7x7, tanh; normalisation and
+    ReLU after all but the last. Sides are multiples of ``2**downs``, twice that at least. Parameters
+    are named as in the released PyTorch code.
 
     Args:
         blocks: Residual blocks; the paper has 9, and 6 for small images.
-        channels: Width of the first convolution.
+        channels: Width of the first convolution; each halving of the image doubles it.
+        downs: How often the image is halved: twice in the paper. Once keeps what is small in
+            images that are.
         norm: ``'instance'`` or ``'instance_affine'``, see :func:`mmseg_da.models.layers.norm_layer`.
         dropout: Probability of dropping a value inside of each residual block.
         in_channels: C, 3 for RGB.
         init_cfg: As in mmengine, e.g. a checkpoint.
-    """
 
-    divisor, min_size = 4, 8
+    Raises:
+        UserError: ``downs`` is less than 1.
+    """
 
     def __init__(
         self,
         blocks: int = 9,
         channels: int = 64,
+        downs: int = 2,
         norm: str = 'instance',
         dropout: float = 0.0,
         in_channels: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if downs < 1:
+            raise UserError(f'ResnetGenerator: downs={downs}, but it halves images once at least')
+        self.divisor, self.min_size = 2**downs, 2 ** (downs + 1)
+        widths = [channels * 2**i for i in range(downs + 1)]
         bias = conv_bias(norm)
 
         def after(width: int) -> list[nn.Module]:
@@ -85,11 +93,11 @@ class ResnetGenerator(_Generator):
 
         layers = [nn.ReflectionPad2d(3), nn.Conv2d(in_channels, channels, 7, bias=bias)]
         layers += after(channels)
-        for width in (channels, 2 * channels):
+        for width in widths[:-1]:
             layers.append(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias))
             layers += after(2 * width)
-        layers += [_ResidualBlock(4 * channels, norm, dropout) for _ in range(blocks)]
-        for width in (4 * channels, 2 * channels):
+        layers += [_ResidualBlock(widths[-1], norm, dropout) for _ in range(blocks)]
+        for width in widths[:0:-1]:
             layers.append(
                 nn.ConvTranspose2d(
                     width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias

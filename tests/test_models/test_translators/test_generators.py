@@ -247,3 +247,18 @@ def test_unknown_settings_are_told():
         ResnetGenerator(norm='batch')
     with pytest.raises(UserError, match='2 levels at least'):
         UnetGenerator(downs=1)
+
+
+def test_it_can_halve_the_image_once():
+    generator = ResnetGenerator(blocks=1, channels=4, downs=1).eval()
+    strides = [
+        (type(layer).__name__, layer.in_channels, layer.out_channels)
+        for layer in generator.modules()
+        if getattr(layer, 'stride', (1, 1)) == (2, 2)
+    ]
+    assert strides == [('Conv2d', 4, 8), ('ConvTranspose2d', 8, 4)]
+    assert (generator.divisor, generator.min_size) == (2, 4)
+    images = torch.rand(1, 3, 4, 10)
+    assert generator(images).shape == images.shape
+    with pytest.raises(UserError, match='downs=0'):
+        ResnetGenerator(downs=0)
