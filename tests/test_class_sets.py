@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mmengine.logging import MessageHub, MMLogger
-from mmseg.visualization import SegLocalVisualizer
+from fresh_start import forget_runs
 from street_data import CLASSES, CLASSES_13, CLASSES_16, LAYOUTS, picture, save
 from test_configs import CONFIGS, SIZE, read, shrink, walk
 
@@ -52,8 +51,7 @@ def train(cfg, work_dir, best='mIoU'):
     cfg.default_hooks.checkpoint.update(interval=2, save_best=best)
     cfg.default_hooks.logger.interval = 1
     cfg.work_dir = str(work_dir)
-    for kind in (MMLogger, MessageHub, SegLocalVisualizer):
-        kind._instance_dict.clear()  # what mmengine keeps from one run to the next
+    forget_runs()
     launch.train(cfg)
     (path,) = Path(work_dir).glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in path.read_text().splitlines()]

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
+from fresh_start import forget_runs
 from mmengine.config import Config
-from mmengine.logging import MessageHub, MMLogger
-from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_da.engine.launch import load_config
 from mmseg_da.testing.toy_domains import make_toy_domains
@@ -39,8 +38,7 @@ def short_config(toy_data, monkeypatch):
                 adaptation_view=dict(interval=0),  # a sheet takes longer than two iterations
             ),
         )
-        for kind in (MMLogger, MessageHub, SegLocalVisualizer):
-            kind._instance_dict.clear()  # what mmengine keeps from one run to the next
+        forget_runs()
         cfg = load_config(str(CONFIGS / f'{name}.py'), short, str(work_dir))
         cfg.merge_from_dict(options)
         return cfg

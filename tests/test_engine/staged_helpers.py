@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from checkpoint_helpers import differing, load
+from fresh_start import forget_runs
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
-from mmseg.visualization import SegLocalVisualizer
 
 from mmseg_da.engine.launch import load_config
 from mmseg_da.registry import HOOKS
@@ -48,8 +47,7 @@ def lengths(iterations: int) -> dict[str, int]:
 
 def staged_config(data: Path, work_dir: Path, iterations: int = 2, **options: object) -> Config:
     """Read the config, tiny and without validation; ``options`` as ``--cfg-options``."""
-    for kind in (MMLogger, MessageHub, SegLocalVisualizer):
-        kind._instance_dict.clear()  # what mmengine keeps from one run to the next
+    forget_runs()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MMSEG_DA_DATA', str(data))
         return load_config(

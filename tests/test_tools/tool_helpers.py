@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mmseg
-from mmengine.logging import MessageHub, MMLogger
-from mmseg.visualization import SegLocalVisualizer
+from fresh_start import forget_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = str(ROOT / 'configs/small/adaptsegnet_toy.py')
@@ -53,8 +52,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 def start(tool: Path, *args: object) -> int:
     """Run a tool as the command line does; gives its exit code."""
     before, environ = sys.argv, dict(os.environ)
-    for kind in (MMLogger, MessageHub, SegLocalVisualizer):
-        kind._instance_dict.clear()  # what mmengine keeps from one run to the next
+    forget_runs()
     sys.argv = [str(tool), *map(str, args)]
     try:
         runpy.run_path(str(tool), run_name='__main__')
