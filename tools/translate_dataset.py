@@ -92,6 +92,7 @@ def main() -> None:
     settings = dict(
         weights=fingerprint(translator),
         direction=direction,
+        scale=translator.scale,
         tile=args.tile,
         overlap=translation.overlap,
     )

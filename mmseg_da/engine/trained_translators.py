@@ -28,7 +28,7 @@ def load_translator(
 
     Args:
         cfg: Its model, or that of one of its stages, is a :class:`CycleTranslator` or has a
-            ``translator`` of type :class:`FrozenTranslator`.
+            ``translator`` of type :class:`FrozenTranslator`, whose ``scale`` is taken, too.
         checkpoint: File or address of a checkpoint of that training, or of the generator alone.
         direction: ``'source_to_target'`` or ``'target_to_source'``; ``None`` takes that of
             ``model.translator``, else the first.
@@ -61,9 +61,10 @@ def load_translator(
             'of the stage that trained both'
         )
     described = (frozen or pairs) if of_one else (pairs or frozen)
+    scale = frozen[0].get('scale', 1.0) if frozen else 1.0
     with launch.config_errors(cfg):
         init_default_scope(cfg.get('default_scope', 'mmseg'))
-        translator = FrozenTranslator(described[0]['generator'], checkpoint, direction)
+        translator = FrozenTranslator(described[0]['generator'], checkpoint, direction, scale)
     translator.init_weights()
     return translator.eval(), direction
 

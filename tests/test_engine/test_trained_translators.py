@@ -94,6 +94,19 @@ def test_the_direction_of_the_config_is_taken(networks, tmp_path):
         load_translator(cfg, checkpoint, 'source_to_target')
 
 
+def test_the_scale_of_the_config_is_taken(networks, tmp_path):
+    """Whichever checkpoint the weights come from: it says how large the generator sees things."""
+    halved = {'model.translator.scale': 0.5}
+    for name, network in (('staged', networks[0]), ('staged', networks[1]), ('frozen', networks[1])):
+        checkpoint = save(network, tmp_path / 'x.pth')
+        assert load_translator(config(name), checkpoint)[0].scale == 1.0
+        assert load_translator(config(name, **halved), checkpoint)[0].scale == 0.5
+    alone = save(networks[0].generators['source_to_target'], tmp_path / 'x.pth')
+    assert load_translator(config('cycle'), alone)[0].scale == 1.0
+    with pytest.raises(UserError, match=r'model\.translator\.scale is 0, but has to be above 0'):
+        load_translator(config('frozen', **{'model.translator.scale': 0}), alone)
+
+
 def test_a_generator_alone(networks, tmp_path):
     generator = networks[0].generators['target_to_source']
     translator, _ = load_translator(config('cycle'), save(generator, tmp_path / 'x.pth'))

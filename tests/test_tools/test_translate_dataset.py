@@ -143,6 +143,13 @@ def test_a_whole_run_of_stages(run_tool, tmp_path):
         'another network' in run_tool(TOOL, config, 'iter_200.pth', 'in', 'new', *channels).mistake
     )
     assert not (tmp_path / 'new').exists()
+    translator.scale = 0.5
+    scale = '--cfg-options', 'model.translator.scale=0.5'
+    refused = run_tool(TOOL, config, 'iter_200.pth', 'in', 'out', *scale).mistake
+    assert 'out holds images of another translation (scale: 1.0, now 0.5)' in refused
+    assert run_tool(TOOL, config, 'iter_200.pth', 'in', 'half', *scale).code == 0
+    wanted = translator.translate(pixels, None)[0].permute(1, 2, 0).round().clamp(0, 255)
+    assert close(read(tmp_path / 'half/1.png'), wanted.byte().numpy())
 
 
 def test_a_killed_run_goes_on(run_tool, model, tmp_path):
