@@ -97,7 +97,11 @@ def test_the_direction_of_the_config_is_taken(networks, tmp_path):
 def test_the_scale_of_the_config_is_taken(networks, tmp_path):
     """Whichever checkpoint the weights come from: it says how large the generator sees things."""
     halved = {'model.translator.scale': 0.5}
-    for name, network in (('staged', networks[0]), ('staged', networks[1]), ('frozen', networks[1])):
+    for name, network in (
+        ('staged', networks[0]),
+        ('staged', networks[1]),
+        ('frozen', networks[1]),
+    ):
         checkpoint = save(network, tmp_path / 'x.pth')
         assert load_translator(config(name), checkpoint)[0].scale == 1.0
         assert load_translator(config(name, **halved), checkpoint)[0].scale == 0.5
