@@ -1,6 +1,7 @@
 """Can results be written? Asked before the work is done."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmseg_da.errors import UserError
@@ -22,3 +23,25 @@ def require_writable(folder: str | Path, what: str) -> None:
         raise UserError(f'{what}: cannot write to {folder}, because {there} is no folder')
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f'{what}: cannot write to {folder}: no permission in {there}')
+
+
+def require_own_names(images: Iterable[str | Path], what: str) -> None:
+    """See that no prediction replaces another one: mmseg names each after the image alone.
+
+    Args:
+        images: The image files, with their folders.
+        what: The flag or key that names the folder of the predictions, for the message.
+
+    Raises:
+        UserError: Two images differ in their folder or suffix alone; names the first two.
+    """
+    first: dict[str, str | Path] = {}
+    for image in images:
+        name = Path(image).stem
+        if name in first:
+            raise UserError(
+                f'{what}: the predictions of {first[name]} and {image} would both be {name}.png, '
+                'because folders are not kept. Test one folder at a time, each with a folder of '
+                'its own for the predictions'
+            )
+        first[name] = image

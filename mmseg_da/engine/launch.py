@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmseg_da.datasets.agreement import check_classes
-from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.outputs import require_own_names, require_writable
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.distributed import prepare
@@ -24,7 +24,7 @@ from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.settings import check_settings
 from mmseg_da.engine.starting import starting
 from mmseg_da.errors import UserError
-from mmseg_da.registry import MODELS, RUNNERS
+from mmseg_da.registry import DATASETS, MODELS, RUNNERS
 
 _BUILDERS = ('build_train_loop', 'build_val_loop', 'build_optim_wrapper', 'build_param_scheduler')
 # What a registry puts in front of an error of a class that it builds.
@@ -191,11 +191,14 @@ def test(cfg: Config) -> None:
     """Build mmengine's runner, whatever the config names, and test; training data is not needed.
 
     Raises:
-        UserError: As :func:`train`, or the checkpoint lacks weights of the segmentor.
+        UserError: As :func:`train`, or the checkpoint lacks weights of the segmentor, or
+            predictions that are to be written would replace each other.
     """
     with config_errors(cfg):
         check_settings(cfg)
     check_data(cfg, ['test_dataloader'])
+    with config_errors(cfg):
+        _check_predictions(cfg)
     with starting(cfg) as progress:
         with config_errors(cfg):
             prepare(cfg, trains=False)
@@ -207,6 +210,19 @@ def test(cfg: Config) -> None:
         progress.follow(runner)
         runner.load_checkpoint = _checking(runner.load_checkpoint, runner.model)
         runner.test()
+
+
+def _check_predictions(cfg: Config) -> None:
+    """See that predictions do not replace each other, before the evaluator makes their folder."""
+    evaluators = cfg.get('test_evaluator') or []
+    evaluators = [evaluators] if isinstance(evaluators, dict) else evaluators
+    writes = any(each.get('output_dir') for each in evaluators if isinstance(each, dict))
+    if not writes or not cfg.get('test_dataloader'):
+        return
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    images = (dataset.get_data_info(index).get('img_path') for index in range(len(dataset)))
+    require_own_names(filter(None, images), 'test_evaluator.output_dir (--out)')
 
 
 def _checking(load: Callable[..., dict], model: nn.Module) -> Callable[..., dict]:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.outputs import require_own_names, require_writable
 from mmseg_da.errors import UserError
 
 
@@ -36,3 +36,15 @@ def test_a_locked_folder_is_named(tmp_path):
     (tmp_path / 'locked').mkdir(mode=0o500)
     with pytest.raises(UserError, match=r'no permission in .*/locked'):
         require_writable(tmp_path / 'locked/a', '--out')
+
+
+def test_images_of_several_names_get_predictions_of_their_own():
+    require_own_names(['Rome/a.png', 'Rome/b.png', 'Rome/a.b.png'], '--out')
+    require_own_names([], '--out')
+
+
+@pytest.mark.parametrize('second', ['Rio/a.png', 'Rome/a.jpg', 'Rome/a.png'])
+def test_images_of_one_name_are_named(second):
+    said = rf'--out: the predictions of Rome/a\.png and {second} would both be a\.png'
+    with pytest.raises(UserError, match=said):
+        require_own_names(['Rome/a.png', 'Rome/b.png', second], '--out')

@@ -48,6 +48,20 @@ def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
     assert 'mIoU' in score(tmp_path / 'work')
 
 
+def test_predictions_that_would_replace_each_other_are_told(refused, checkpoint, tmp_path):
+    """Several data sets, as cities, with images of the same names."""
+    (tmp_path / 'two.py').write_text(
+        f"_base_ = '{TOY}'\n"
+        'both = [_base_.val_target, _base_.val_target]\n'
+        'test_dataloader = dict(\n'
+        "    dataset=dict(_delete_=True, type='ConcatDataset', datasets=both)\n"
+        ')\n'
+    )
+    said = refused('test.py', 'two.py', checkpoint, '--out', 'out', *OPTIONS)
+    assert said.startswith('error: test_evaluator.output_dir (--out): the predictions of ')
+    assert 'would both be toyville_000000_000019_leftImg8bit.png' in said
+
+
 def test_show_dir_paints_every_image(run_tool, checkpoint, tmp_path):
     more = ['default_hooks.visualization.interval=1']
     args = ['--show-dir', 'painted', *OPTIONS, *more]
