@@ -19,12 +19,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from trials import Result, Trial, read_result, run_trial
+from trials import Result, Trial, read_result, run_trials
 
-from mmseg_da.errors import user_errors
+from mmseg_da.errors import UserError, user_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ('source_only', 'adaptsegnet', 'upper_bound')
+METHODS = ('source_only', 'adaptsegnet', 'cycada', 'upper_bound')
 PAIRS = ('toy', 'camvid2idd', 'dubai2czech', 'fluo2histo')
 DOCS = ROOT / 'docs' / 'benchmarks.md'
 
@@ -36,18 +36,32 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--work-dir', default='work_dirs/benchmarks/adaptation')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='as in tools/train.py')
+    parser.add_argument('--jobs', type=int, default=1, help='trials at a time, one thread each')
     parser.add_argument('--docs', action='store_true', help='write the tables to the docs')
     return parser.parse_args()
 
 
-def run_all(trials: Sequence[Trial], work_dir: Path, options: Sequence[str]) -> None:
+def trials_of(
+    methods: Sequence[str], pairs: Sequence[str], seeds: Sequence[int], root: Path = ROOT
+) -> list[Trial]:
+    """Every trial that has a config.
+
+    Raises:
+        UserError: A method has one for none of the pairs.
+    """
+    trials = [Trial(*each) for each in itertools.product(methods, pairs, seeds)]
+    found = [trial for trial in trials if (root / trial.config).is_file()]
+    for method in methods:
+        if not any(trial.method == method for trial in found):
+            raise UserError(f'--methods {method}: no configs/small/{method}_*.py for {list(pairs)}')
+    return found
+
+
+def run_all(trials: Sequence[Trial], work_dir: Path, options: Sequence[str], jobs: int = 1) -> None:
     """Run every trial that has no result yet."""
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     with Progress(*columns, TimeRemainingColumn(), console=Console()) as progress:
-        whole = progress.add_task('all', total=len(trials))
-        for trial in trials:
-            run_trial(trial, work_dir, ROOT, options, progress)
-            progress.advance(whole)
+        run_trials(trials, work_dir, ROOT, lambda _: options, progress, jobs)
 
 
 def closed_gap(source_only: float, adapted: float, upper_bound: float) -> float:
@@ -106,8 +120,8 @@ def all_results(work_dir: Path) -> list[Result]:
 def main() -> None:
     args = parse_args()
     work_dir = Path(args.work_dir)
-    trials = [Trial(*each) for each in itertools.product(args.methods, args.pairs, args.seeds)]
-    run_all(trials, work_dir, args.cfg_options)
+    trials = trials_of(args.methods, args.pairs, args.seeds)
+    run_all(trials, work_dir, args.cfg_options, max(1, args.jobs))
     results = all_results(work_dir)
     (work_dir / 'adaptation.json').write_text(
         json.dumps([asdict(result) for result in results], indent=1) + '\n'

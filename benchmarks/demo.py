@@ -20,7 +20,7 @@ from mmseg.apis import inference_model, init_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from trials import Result, Trial, run_trial
+from trials import Result, Trial, run_trials
 
 from mmseg_da.errors import user_errors
 from mmseg_da.registry import DATASETS
@@ -47,10 +47,15 @@ def train(work_dir: Path, seed: int, iterations: int | None, console: Console) -
         options.append(f'param_scheduler.0.end={iterations + 1}')
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        return {
-            method: run_trial(Trial(method, 'toy', seed), work_dir, ROOT, options, progress)
-            for method in METHODS
-        }
+        results = run_trials(
+            [Trial(method, 'toy', seed) for method in METHODS],
+            work_dir,
+            ROOT,
+            lambda _: options,
+            progress,
+            jobs=min(2, os.cpu_count() or 1),
+        )
+    return {trial.method: result for trial, result in results.items()}
 
 
 def print_table(results: dict[str, Result], console: Console) -> None:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import nn
-from trials import Trial, run_trial, scores, stages_of
+from trials import Trial, run_trials, scores, stages_of
 
 from mmseg_da.errors import user_errors
 from mmseg_da.registry import DATASETS
@@ -62,10 +62,14 @@ def train(work_dir: Path, seed: int, iterations: int | None, console: Console) -
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     adapted, best = (Trial(method, 'toy', seed) for method in ('cycada', 'upper_bound'))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        results = {
-            trial: run_trial(trial, work_dir, ROOT, options_of(trial, iterations), progress)
-            for trial in (adapted, best)
-        }
+        results = run_trials(
+            (adapted, best),
+            work_dir,
+            ROOT,
+            lambda trial: options_of(trial, iterations),
+            progress,
+            jobs=min(2, os.cpu_count() or 1),
+        )
     found = {}
     for stage in stages_of(adapted, ROOT, options_of(adapted, iterations), work_dir / adapted.name):
         if stage.name in TITLES:
@@ -143,7 +147,7 @@ def main() -> None:
     toy = Path(os.environ.setdefault('MMSEG_DA_DATA', str(ROOT / 'data')), 'toy')
     console.print(f'Drawing two toy domains in {toy}')
     make_toy_domains(toy, show_progress=True)
-    console.print('Training: CyCADA in four stages, then once on target labels')
+    console.print('Training: CyCADA in four stages and, beside it, once on target labels')
     results = train(work_dir, args.seed, args.iterations, console)
     print_table(results, console)
     (work_dir / 'results.json').write_text(json.dumps(results, indent=1) + '\n')

@@ -12,8 +12,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.version import __version__
 
 _STAGE = re.compile(r'Stage (\d+ of \d+: \w+), iterations')
+_READING = threading.Lock()  # mmengine reads a config by way of sys.path, which threads share
 _ITERATION = re.compile(r'Iter\((train|val)\) \[\s*(\d+)/(\d+)\]')
 
 
@@ -117,6 +120,30 @@ def run_trial(
     return result
 
 
+def run_trials(
+    trials: Sequence[Trial],
+    work_dir: Path,
+    root: Path,
+    options_of: Callable[[Trial], Sequence[str]],
+    progress: Progress | None = None,
+    jobs: int = 1,
+) -> dict[Trial, Result]:
+    """Train several, ``jobs`` at a time; see :func:`run_trial`.
+
+    One that fails keeps those that wait from starting, not those that run from ending.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {
+            trial: pool.submit(run_trial, trial, work_dir, root, options_of(trial), progress)
+            for trial in trials
+        }
+        try:
+            return {trial: future.result() for trial, future in futures.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def fingerprint(trial: Trial, root: Path, options: Sequence[str]) -> str:
     """Twelve digits that change with the merged config, and with nothing else."""
     text = _config(trial, root, options).pretty_text
@@ -143,7 +170,8 @@ def _config(trial: Trial, root: Path, options: Sequence[str]) -> Config:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={})
     parsed = parser.parse_args(['--cfg-options', *options] if options else [])
-    return read_config(str(root / trial.config), parsed.cfg_options)
+    with _READING:
+        return read_config(str(root / trial.config), parsed.cfg_options)
 
 
 def read_result(record: Path) -> Result:

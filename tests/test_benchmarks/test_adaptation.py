@@ -73,3 +73,30 @@ def test_a_failed_trial_says_why_and_leaves_no_result(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r'output\.txt: .*make toy'):
         trials.run_trial(Trial('source_only', 'toy', 0), tmp_path, ROOT)
     assert not list(tmp_path.glob('*/result.json'))
+
+
+def test_only_trials_that_have_a_config_are_run():
+    chosen = adaptation.trials_of(('source_only', 'cycada'), ('toy', 'camvid2idd'), (0, 1))
+    assert [trial.name for trial in chosen] == [
+        'source_only_toy_seed0',
+        'source_only_toy_seed1',
+        'source_only_camvid2idd_seed0',
+        'source_only_camvid2idd_seed1',
+        'cycada_toy_seed0',
+        'cycada_toy_seed1',
+    ]
+    with pytest.raises(UserError, match='--methods cyclada'):
+        adaptation.trials_of(('source_only', 'cyclada'), ('toy',), (0,))
+
+
+def test_trials_at_a_time_are_those_one_after_the_other(tmp_path):
+    done = [
+        replace(each, config=trials.fingerprint(each.trial, ROOT, []))
+        for each in (RESULTS[0], RESULTS[2], RESULTS[4])
+    ]
+    for each in done:
+        (tmp_path / each.trial.name).mkdir()
+        (tmp_path / each.trial.name / 'result.json').write_text(json.dumps(asdict(each)))
+    wanted = {each.trial: each for each in done}
+    for jobs in (1, 2):
+        assert trials.run_trials(list(wanted), tmp_path, ROOT, lambda _: [], jobs=jobs) == wanted
