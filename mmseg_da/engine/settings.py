@@ -54,9 +54,29 @@ def check_settings(cfg: Config) -> None:
         _optimizers,
         _preprocessors,
         _evaluators,
+        _checkpoints,
     ):
         for key, value, expected in check(cfg):
             raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
+
+
+def saves_last_iteration(cfg: Config) -> bool:
+    """Whether a training by iterations ends with a checkpoint.
+
+    Args:
+        cfg: With ``train_cfg.max_iters``.
+    """
+    usual = (cfg.get('default_hooks') or {}).get('checkpoint', {})
+    hooks = [usual, *(cfg.get('custom_hooks') or ())]
+    return any(_saves(hook, cfg.train_cfg.max_iters) for hook in hooks)
+
+
+def _saves(hook: Any, last: int) -> bool:
+    kind = str(hook.get('type', 'CheckpointHook')) if isinstance(hook, Mapping) else ''
+    if 'CheckpointHook' not in kind:
+        return False
+    interval = hook.get('interval', -1)
+    return hook.get('save_last', True) or (interval > 0 and last % interval == 0)
 
 
 _Problems = Iterator[tuple[str, Any, str]]
@@ -152,6 +172,17 @@ def _evaluators(cfg: Config) -> _Problems:
             named = [metrics] if isinstance(metrics, str) else metrics
             if not isinstance(named, list | tuple) or set(named) - set(_METRICS):
                 yield f'{stage}.iou_metrics', metrics, f'a list of some of {list(_METRICS)}'
+
+
+def _checkpoints(cfg: Config) -> _Problems:
+    key = 'default_hooks.checkpoint'
+    interval = _at(cfg, f'{key}.interval')
+    if interval not in (_ABSENT, -1) and not _is_count(interval, least=1):
+        expected = 'an integer of 1 or more, or -1 to save after the last iteration alone'
+        yield f'{key}.interval', interval, expected
+    if interval == -1 and _at(cfg, f'{key}.save_last') is False:
+        expected = f'True where interval is -1; to save nothing at all, set {key}=None'
+        yield f'{key}.save_last', False, expected
 
 
 def _at(value: Any, key: str) -> Any:

@@ -19,6 +19,7 @@ from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, newest_first, put_in_place
 from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.hooks import StageReportHook
+from mmseg_da.engine.settings import check_settings, saves_last_iteration
 from mmseg_da.engine.stages import TrainingStage, chosen, is_reference, resolve, split
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
@@ -38,8 +39,8 @@ class StagedRunner:
         cfg: The config.
 
     Raises:
-        UserError: The stages cannot work, or data that one of them reads is missing; before the
-            first one starts.
+        UserError: The stages cannot work, a setting of one is plainly wrong, or data that one reads
+            is missing; before the first one starts.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -47,7 +48,7 @@ class StagedRunner:
         self.stages = split(cfg)
         self.todo = chosen(cfg, self.stages)
         for stage in self.todo:
-            check_data(stage.cfg)
+            _check(stage)
         if len(self.todo) < len(self.stages):  # what they need must be there already
             first = self.todo[0]
             resolve(first, self.stages)
@@ -124,6 +125,21 @@ class StagedRunner:
                 'room, then run again with --resume.'
             ) from error
         MMLogger.get_current_instance().info(f'All stages are done: {final}')
+
+
+def _check(stage: TrainingStage) -> None:
+    """Look at what would stop a stage when its turn comes, which may be days later."""
+    try:
+        check_settings(stage.cfg)
+    except UserError as error:
+        raise UserError(f'{error} (in stage {stage.name})') from error
+    if not saves_last_iteration(stage.cfg):
+        raise UserError(
+            f'{stage.cfg.filename}: stage {stage.name} would not save its last iteration, which is its '
+            "result: set default_hooks.checkpoint=dict(type='CheckpointHook', by_epoch=False), and not "
+            'save_last=False'
+        )
+    check_data(stage.cfg)
 
 
 class _Start(Hook):

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_da.engine.plain_config import plain_config
-from mmseg_da.engine.settings import check_settings
+from mmseg_da.engine.settings import check_settings, saves_last_iteration
 from mmseg_da.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
@@ -26,6 +26,9 @@ MODEL = dict(type='EncoderDecoder')
         dict(optim_wrapper=dict(clip_grad=dict(type='value', clip_value=1.0))),
         dict(val_evaluator=[dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])]),
         dict(val_evaluator=dict(type='IoUMetric', iou_metrics='mIoU')),
+        dict(default_hooks=dict(checkpoint=None)),
+        dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=-1))),
+        dict(default_hooks=dict(checkpoint=dict(interval=1, save_last=False))),
         dict(model=MODEL | dict(data_preprocessor=None)),
         dict(model=MODEL | dict(objectives=dict(a=dict(type='X', loss_weight=0), b=None))),
         dict(
@@ -59,12 +62,46 @@ def test_what_mmengine_takes_passes(settings):
             dict(model=MODEL | dict(data_preprocessor=dict(target=dict(size=4, size_divisor=2)))),
             r'model\.data_preprocessor\.target\.size_divisor is 2',
         ),
+        *(
+            (
+                dict(default_hooks=dict(checkpoint=dict(interval=interval))),
+                rf'default_hooks\.checkpoint\.interval is {interval}, .* or -1 to save after the last',
+            )
+            for interval in (0, -2, None, 1.5, True)
+        ),
+        (
+            dict(default_hooks=dict(checkpoint=dict(interval=-1, save_last=False))),
+            r'checkpoint\.save_last is False, .* set default_hooks\.checkpoint=None',
+        ),
         (dict(test_evaluator=dict(iou_metrics=3)), r'test_evaluator\.iou_metrics is 3'),
     ],
 )
 def test_what_fails_later_is_told(settings, said):
     with pytest.raises(UserError, match=said):
         check_settings(Config(dict(model=MODEL) | settings))
+
+
+@pytest.mark.parametrize(
+    ('hooks', 'saves'),
+    [
+        ({}, True),
+        (dict(default_hooks=dict(checkpoint=dict(interval=-1))), True),
+        (dict(default_hooks=dict(checkpoint=dict(interval=5, save_last=False))), True),
+        (dict(default_hooks=dict(checkpoint=dict(interval=4, save_last=False))), False),
+        (dict(default_hooks=dict(checkpoint=dict(save_last=False))), False),
+        (dict(default_hooks=dict(checkpoint=None)), False),
+        (dict(default_hooks=dict(checkpoint=None), custom_hooks=[dict(type='EMAHook')]), False),
+        (
+            dict(
+                default_hooks=dict(checkpoint=None),
+                custom_hooks=[dict(type='mmengine.CheckpointHook', by_epoch=False)],
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_training_may_end_without_a_checkpoint(hooks, saves):
+    assert saves_last_iteration(Config(dict(train_cfg=dict(max_iters=10)) | hooks)) is saves
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

@@ -211,10 +211,24 @@ def test_every_stage_trains_in_mixed_precision(whole, toy_data, tmp_path):
     assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
 
 
-def test_a_stage_without_checkpoints_is_told(toy_data, tmp_path):
-    cfg = staged_config(toy_data, tmp_path, 1, **{'default_hooks.checkpoint': None})
-    with pytest.raises(UserError, match=r'stage source has written no checkpoint.*CheckpointHook'):
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (
+            {'stages.align.default_hooks': dict(checkpoint=None)},
+            'stage align would not save its last iteration.*CheckpointHook',
+        ),
+        (
+            {'stages.align.train_cfg.val_interval': 0},
+            r'train_cfg\.val_interval is 0, .* \(in stage align\)',
+        ),
+    ],
+)
+def test_what_would_stop_a_later_stage_is_told_before_the_first(toy_data, tmp_path, change, said):
+    cfg = staged_config(toy_data, tmp_path, 1, **change)
+    with pytest.raises(UserError, match=said):
         launch.train(cfg)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_at_the_very_end_loses_nothing(copied, toy_data, monkeypatch):
