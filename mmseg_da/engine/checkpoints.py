@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from mmseg_da.compat.checkpoint import load
@@ -81,6 +82,23 @@ def restore_gradients(model: nn.Module, gradients: dict[str, Tensor]) -> None:
             same = len(stacked) == get_world_size()
             own = stacked[get_rank()] if same else stacked.mean(dim=0)
             parameter.grad = own.to(parameter)
+
+
+def require_settings(optim_wrapper: OptimWrapper | OptimWrapperDict) -> None:
+    """See that optimizers have all of their settings after a state was loaded.
+
+    torch takes the parameter groups of an optimizer of any other kind, and fails in the first step.
+
+    Raises:
+        ValueError: One lacks some; names them.
+    """
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    for wrapper in optim_wrapper.values() if several else [optim_wrapper]:
+        optimizer = wrapper.optimizer
+        for group in optimizer.param_groups:
+            absent = [name for name in optimizer.defaults if name not in group]
+            if absent:
+                raise ValueError(f'for {type(optimizer).__name__} it has no {", ".join(absent)}')
 
 
 def newest_good(paths: Iterable[Path], before: int) -> Path | None:

@@ -21,6 +21,7 @@ from mmseg_da.engine.checkpoints import (
     gather_gradients,
     newest_first,
     put_in_place,
+    require_settings,
     restore_gradients,
 )
 from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
@@ -182,12 +183,13 @@ class DomainAdaptationRunner(Runner):
         """Continue from a checkpoint, also from between two updates.
 
         Raises:
-            OtherTrainingError: It is of a training with other parts, as of another method, or of
-                another network, or holds weights alone.
+            OtherTrainingError: It is of a training with other parts, as of another method, of
+                another network or with other optimizers, or holds weights alone.
         """
         self._is_resuming = True
         try:
             super().resume(filename, *args, **kwargs)
+            require_settings(self.optim_wrapper)
         except (KeyError, ValueError) as error:  # of an optimizer or scheduler that differs
             raise OtherTrainingError(
                 f'{filename}: cannot resume, because its optimizers or schedulers differ from '

@@ -107,22 +107,42 @@ def test_resuming_the_same_method_with_another_network_is_told(refused, work_dir
     assert 'segmentor.decode_head.convs.0.conv.weight 64x16x1x1 instead of 32x16x1x1' in said
 
 
+RIVALS = 'optim_wrapper = dict(discriminators=dict(optimizer=dict(_delete_=True, {})))'
+
+
 @pytest.mark.stack
 @pytest.mark.parametrize(
-    'option',
+    ('changed', 'why'),
     [
-        'optim_wrapper.discriminators.optimizer.type=SGD',
-        'optim_wrapper.segmentor.paramwise_cfg.custom_keys.head.lr_mult=10',
+        (RIVALS.format("type='SGD', lr=1e-4"), 'for SGD it has no momentum, dampening'),
+        (
+            'optim_wrapper = dict(segmentor=dict(paramwise_cfg=dict(custom_keys=dict(head=dict('
+            'lr_mult=10.0)))))',
+            'a different number of parameter groups',
+        ),
     ],
 )
-def test_resuming_with_other_optimizers_is_told_or_works(run_tool, work_dir, option):
-    """torch takes the state of some other optimizers; where it does not, it is one message."""
-    options = ['train_cfg.max_iters=3', option]
-    if 'SGD' in option:
-        options.append('optim_wrapper.discriminators.optimizer.betas=None')
-    result = run_tool(*resume(TOY, *options))
-    assert 'Traceback' not in result.err
-    assert result.code in (0, 2)
+def test_resuming_with_other_optimizers_is_told(refused, work_dir, tmp_path, changed, why):
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{TOY}'\n{changed}\n")
+    said = refused(*resume('mine.py', 'train_cfg.max_iters=3'))
+    assert f'{work_dir}/iter_2.pth: cannot resume, because its optimizers or schedulers' in said
+    assert why in said
+
+
+@pytest.mark.stack
+def test_resuming_keeps_the_settings_of_the_checkpoint(run_tool, work_dir, tmp_path):
+    """As docs/training.md says of learning rates: those of the config are for a new training."""
+    changed = RIVALS.format("type='Adam', lr=1.0, betas=(0.1, 0.2), weight_decay=0.3")
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{TOY}'\n{changed}\n")
+    assert run_tool(*resume('mine.py', 'train_cfg.max_iters=3')).code == 0
+    before, after = (
+        CheckpointLoader.load_checkpoint(work_dir / f'iter_{n}.pth', map_location='cpu')
+        for n in (2, 3)
+    )
+    ours, theirs = (each['optimizer']['discriminators']['param_groups'] for each in (before, after))
+    assert theirs[0]['lr'] < 1e-3  # the schedule has gone on
+    for one, other in zip(ours, theirs, strict=True):
+        assert one | dict(lr=0) == other | dict(lr=0)
 
 
 @pytest.mark.stack
