@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import torch
 from adaptation import DOCS, write_docs
-from iterations import DEFAULT_SEGMENTORS, METHODS, SEGMENTORS, Pair, build_pair, can_run
+from iterations import Pair, build_pair, rows
 from measure import (
     environment,
     environment_text,
@@ -28,7 +28,9 @@ from measure import (
     threads,
     write_json,
 )
+from methods import METHODS
 from mmengine.registry import init_default_scope
+from networks import DEFAULT_SEGMENTORS, SEGMENTORS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -37,8 +39,6 @@ from mmseg_da.testing import toy_batch
 
 WARM_UP = 2  # blocks: the first iterations allocate and make the optimizers' state
 CHECK_SIZE, MAX_GAP = (64, 64), 1e-9  # of one iteration in double precision
-PAPER_SIZES = ((720, 1280), (512, 1024))  # source and target images of AdaptSegNet
-PAPER_PARTS = (8, 4)  # memory is measured at these fractions of the papers' heights and widths
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -68,7 +68,17 @@ def size_of(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def measure(method: str, segmentor: str, args: argparse.Namespace, progress: Progress) -> dict:
+def require_multiples(args: argparse.Namespace) -> None:
+    """Refuse a size that a chosen method's generators cannot take, before anything runs."""
+    for method in args.methods:
+        divisor = METHODS[method].divisor
+        if any(side % divisor for side in size_of(args.size)):
+            raise UserError(f'--size {args.size}: {method} needs multiples of {divisor} pixels')
+
+
+def measure(
+    method: str, segmentor: str | None, args: argparse.Namespace, progress: Progress
+) -> dict:
     """One row: times, memory and the agreement of the two sides."""
     size = size_of(args.size)
     gap = agreement(method, segmentor, args.seed)
@@ -76,7 +86,7 @@ def measure(method: str, segmentor: str, args: argparse.Namespace, progress: Pro
     batches = [toy_batch(args.batch, size, size, seed=args.seed + i) for i in range(4)]
     rounds = itertools.cycle(batches), itertools.cycle(batches)
     blocks = WARM_UP + max(1, args.iterations // 2)
-    task = progress.add_task(f'{method}, {segmentor}', total=blocks)
+    task = progress.add_task(_name(method, segmentor), total=blocks)
     times = []
     for block in paired(
         lambda: pair.literal_step(next(rounds[0])),
@@ -92,7 +102,11 @@ def measure(method: str, segmentor: str, args: argparse.Namespace, progress: Pro
     return row
 
 
-def agreement(method: str, segmentor: str, seed: int) -> float:
+def _name(method: str, segmentor: str | None) -> str:
+    return method if segmentor is None else f'{method}, {segmentor}'
+
+
+def agreement(method: str, segmentor: str | None, seed: int) -> float:
     """How far apart the two sides are after one iteration in double precision.
 
     Raises:
@@ -100,12 +114,14 @@ def agreement(method: str, segmentor: str, seed: int) -> float:
     """
     pair = build_pair(method, segmentor, (CHECK_SIZE, CHECK_SIZE), seed, torch.float64)
     batch = toy_batch(2, CHECK_SIZE, CHECK_SIZE, seed=seed)
+    torch.manual_seed(seed)  # of the image pools' draws
     pair.literal_step(batch)
+    torch.manual_seed(seed)
     pair.product_step(batch)
     gap = pair.largest_gap()
     if not gap <= MAX_GAP:
         raise UserError(
-            f'{method}, {segmentor}: the two sides do not train alike, their weights differ by '
+            f'{_name(method, segmentor)}: the two sides do not train alike, their weights differ by '
             f'{gap:.1e} after one iteration'
         )
     return gap
@@ -118,17 +134,19 @@ def memory(pair: Pair, batch: dict) -> dict[str, float]:
     return dict(plain_bytes=plain, ours_bytes=ours, memory_ratio=ours / plain)
 
 
-def paper_memory(method: str, segmentor: str, args: argparse.Namespace) -> dict[str, float]:
+def paper_memory(method: str, segmentor: str | None, args: argparse.Namespace) -> dict[str, float]:
     """Memory at the papers' image sizes, computed: a line in the area through two smaller sizes."""
+    full, parts = METHODS[method].paper
     found = []
-    for part in PAPER_PARTS:
-        sizes = tuple((height // part, width // part) for height, width in PAPER_SIZES)
+    for part in parts:
+        sizes = tuple((height // part, width // part) for height, width in full)
         pair = build_pair(method, segmentor, sizes, args.seed)
         batch = toy_batch(args.batch, *sizes, seed=args.seed)
         pair.literal_step(batch), pair.product_step(batch)  # makes the optimizers' state
         found.append(memory(pair, batch))
     at = {
-        key: _extrapolated(*(each[key] for each in found)) for key in ('plain_bytes', 'ours_bytes')
+        key: _extrapolated(*(each[key] for each in found), parts)
+        for key in ('plain_bytes', 'ours_bytes')
     }
     return dict(
         paper_plain_bytes=at['plain_bytes'],
@@ -137,26 +155,26 @@ def paper_memory(method: str, segmentor: str, args: argparse.Namespace) -> dict[
     )
 
 
-def _extrapolated(small: float, large: float) -> float:
-    """The value at the whole area, on the line through those at two parts of it."""
-    first, second = (1 / part**2 for part in PAPER_PARTS)
+def _extrapolated(small: float, large: float, parts: tuple[int, int]) -> float:
+    """The value at the whole area, on the line through those at two parts of its sides."""
+    first, second = (1 / part**2 for part in parts)
     return small + (large - small) * (1 - first) / (second - first)
 
 
-def table(rows: Sequence[dict]) -> str:
+def table(found: Sequence[dict]) -> str:
     """The rows as Markdown."""
     lines = [
         '| method | segmentor | ms, plain | ms, ours | time, ratio (quartiles) | CPU time, ratio | '
         'MiB, plain | MiB, ours | memory, ratio | GiB at paper sizes, computed: plain, ours, ratio |',
         '|---|---|---:|---:|---:|---:|---:|---:|---:|---:|',
     ]
-    for row in rows:
+    for row in found:
         paper = 'not run'
         if 'paper_ours_bytes' in row:
             plain, ours = (row[f'paper_{side}_bytes'] / 2**30 for side in ('plain', 'ours'))
             paper = f'{plain:.2f}, {ours:.2f}, {row["paper_memory_ratio"]:.3f}'
         lines.append(
-            f'| {row["method"]} | {row["segmentor"]} | {row["plain_ms"]:.1f} | {row["ours_ms"]:.1f} | '
+            f'| {row["method"]} | {row["segmentor"] or "–"} | {row["plain_ms"]:.1f} | {row["ours_ms"]:.1f} | '
             f'{row["ratio"]:.3f} ({row["ratio_low"]:.3f} to {row["ratio_high"]:.3f}) | '
             f'{row["ratio_cpu"]:.3f} | {row["plain_bytes"] / 2**20:.2f} | '
             f'{row["ours_bytes"] / 2**20:.2f} | {row["memory_ratio"]:.3f} | {paper} |'
@@ -168,24 +186,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     size_of(args.size)
     init_default_scope('mmseg')
-    chosen = [each for each in itertools.product(args.methods, args.segmentors) if can_run(*each)]
+    chosen = rows(args.methods, args.segmentors)
     if not chosen:
         raise UserError(
             '--methods, --segmentors: none of these segmentors has the auxiliary head needed'
         )
+    require_multiples(args)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     console = Console(stderr=True)
     with threads(args.threads), Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         facts = environment(args.seed)
-        rows = [measure(method, segmentor, args, bar) for method, segmentor in chosen]
+        found = [measure(method, segmentor, args, bar) for method, segmentor in chosen]
     text = (
         f'{environment_text(facts)}\n{args.batch} images of {args.size} of each domain, '
-        f'{rows[0]["blocks"]} blocks of plain, ours, ours, plain; milliseconds are of the fastest '
-        f'block.\n\n{table(rows)}'
+        f'{found[0]["blocks"]} blocks of plain, ours, ours, plain; milliseconds are of the fastest '
+        f'block.\n\n{table(found)}'
     )
     print(text)
     if args.json:
-        write_json(dict(environment=facts, size=args.size, batch=args.batch, rows=rows), args.json)
+        write_json(dict(environment=facts, size=args.size, batch=args.batch, rows=found), args.json)
     if args.docs:
         write_docs(text, DOCS, args.docs)
 

@@ -8,6 +8,16 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
-from literal.source_only import LiteralSourceOnly
+from literal.joint import LiteralJoint
+from literal.segmentor import LiteralSegmentor
+from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
-__all__ = ['LiteralAdaptSegNet', 'LiteralAdda', 'LiteralCycleGAN', 'LiteralSourceOnly']
+__all__ = [
+    'LiteralAdaptSegNet',
+    'LiteralAdda',
+    'LiteralCycleGAN',
+    'LiteralJoint',
+    'LiteralSegmentor',
+    'LiteralSourceOnly',
+    'LiteralTranslated',
+]

@@ -4,12 +4,19 @@ Tzeng et al., "Adversarial Discriminative Domain Adaptation", CVPR 2017; Hoffman
 ICML 2018.
 """
 
+import copy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from literal.source_only import LiteralSourceOnly
 from torch import Tensor, nn
+
+
+def two_way(verdict: Tensor, domain: int) -> Tensor:
+    """Cross-entropy of a verdict of two channels, of which the second means source."""
+    label = torch.full(verdict[:, 0].shape, domain, dtype=torch.long)
+    return F.cross_entropy(verdict, label)
 
 
 class LiteralAdda(LiteralSourceOnly):
@@ -21,6 +28,8 @@ class LiteralAdda(LiteralSourceOnly):
         weight: Of the fooling loss.
         gate: The accuracy above which the segmentor is trained.
         window: Iterations that the accuracy is averaged over.
+        shared: Whether the segmentor sees both domains. If not, a copy from before the first
+            iteration sees the source, in evaluation mode, and there is no task.
         **others: As in :class:`LiteralSourceOnly`.
     """
 
@@ -31,11 +40,13 @@ class LiteralAdda(LiteralSourceOnly):
         weight: float,
         gate: float,
         window: int,
+        shared: bool = True,
         **others: Any,
     ) -> None:
         super().__init__(net, **others)
         self.rival, self.weight, self.gate, self.window = rival, weight, gate, window
         self.adam = torch.optim.Adam(rival.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.source_net = None if shared else copy.deepcopy(net).eval()
         self.accuracies: list[float] = []
         self.updates = 0
 
@@ -44,7 +55,7 @@ class LiteralAdda(LiteralSourceOnly):
         with torch.no_grad():
             source, target = (self.scores(batch, domain) for domain in ('source', 'target'))
         says_source, says_target = self.rival(source), self.rival(target)
-        loss_d = self.called(says_source, 1) / 2 + self.called(says_target, 0) / 2
+        loss_d = two_way(says_source, 1) / 2 + two_way(says_target, 0) / 2
         self.adam.zero_grad()
         loss_d.backward()
         self.adam.step()
@@ -56,21 +67,20 @@ class LiteralAdda(LiteralSourceOnly):
             return logs
 
         self.updates += 1
-        fooling = self.weight * self.called(self.rival(self.scores(batch, 'target')), 1)
+        fooling = self.weight * two_way(self.rival(self.scores(batch, 'target')), 1)
         self.sgd.zero_grad()
         fooling.backward()
         self.sgd.step()
+        logs |= dict(fooling=fooling.item())
+        if self.source_net is not None:
+            return logs
         task = self.supervised(self.forward(self.images(batch, 'source')), batch)
         self.sgd.zero_grad()
         task.backward()
         self.sgd.step()
-        return logs | dict(fooling=fooling.item(), task=task.item())
+        return logs | dict(task=task.item())
 
     def scores(self, batch: dict, domain: str) -> Tensor:
         """Logits at image size."""
-        return self.forward(self.images(batch, domain))['decode']
-
-    @staticmethod
-    def called(verdict: Tensor, domain: int) -> Tensor:
-        label = torch.full(verdict[:, 0].shape, domain, dtype=torch.long)
-        return F.cross_entropy(verdict, label)
+        net = self.source_net if domain == 'source' else None
+        return self.forward(self.images(batch, domain), net)['decode']

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from literal.segmentor import rgb_pixels
 from torch import Tensor, nn
 
 
@@ -74,43 +75,52 @@ class LiteralCycleGAN:
         source, target = self.images(batch, 'source'), self.images(batch, 'target')
         for parameter in self.judges:
             parameter.requires_grad_(False)
-        fake_target, fake_source = self.to_target(source), self.to_source(target)
-        loss_g = self.real(self.judge_target(fake_target)) + self.real(
-            self.judge_source(fake_source)
-        )
-        if self.cycle:
-            loss_g = loss_g + self.cycle * (self.to_source(fake_target) - source).abs().mean()
-            loss_g = loss_g + self.cycle * (self.to_target(fake_source) - target).abs().mean()
-        if self.identity:
-            same = (self.to_target(target) - target).abs().mean()
-            same = same + (self.to_source(source) - source).abs().mean()
-            loss_g = loss_g + self.identity * self.cycle * same
-        if self.see is not None:
-            for real, fake in ((source, fake_target), (target, fake_source)):
-                seen = self.see(real).argmax(dim=1)
-                loss_g = loss_g + F.cross_entropy(self.see(fake), seen)
+        loss_g, fake_target, fake_source = self.translated(source, target)
         self.adam_g.zero_grad()
         loss_g.backward()
         self.adam_g.step()
 
         for parameter in self.judges:
             parameter.requires_grad_(True)
-        loss_d = 0.0
-        for judge, pool, real, fake in (
-            (self.judge_target, self.pool_target, target, fake_target),
-            (self.judge_source, self.pool_source, source, fake_source),
-        ):
-            shown = pool.query(fake.detach())
-            loss_d = loss_d + (self.real(judge(real)) + (judge(shown) ** 2).mean()) / 2
+        loss_d = self.judged(source, target, fake_target.detach(), fake_source.detach())
         self.adam_d.zero_grad()
         loss_d.backward()
         self.adam_d.step()
         return dict(generators=loss_g.item(), discriminators=loss_d.item())
 
+    def translated(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The generators' loss, source images made to look like the target, and target images."""
+        fake_target, fake_source = self.to_target(source), self.to_source(target)
+        loss = self.real(self.judge_target(fake_target)) + self.real(self.judge_source(fake_source))
+        if self.cycle:
+            loss = loss + self.cycle * (self.to_source(fake_target) - source).abs().mean()
+            loss = loss + self.cycle * (self.to_target(fake_source) - target).abs().mean()
+        if self.identity:
+            same = (self.to_target(target) - target).abs().mean()
+            same = same + (self.to_source(source) - source).abs().mean()
+            loss = loss + self.identity * self.cycle * same
+        if self.see is not None:
+            for real, fake in ((source, fake_target), (target, fake_source)):
+                seen = self.see(real).argmax(dim=1)
+                loss = loss + F.cross_entropy(self.see(fake), seen)
+        return loss, fake_target, fake_source
+
+    def judged(
+        self, source: Tensor, target: Tensor, fake_target: Tensor, fake_source: Tensor
+    ) -> Tensor:
+        """The discriminators' loss."""
+        loss = 0.0
+        for judge, pool, real, fake in (
+            (self.judge_target, self.pool_target, target, fake_target),
+            (self.judge_source, self.pool_source, source, fake_source),
+        ):
+            shown = pool.query(fake)
+            loss = loss + (self.real(judge(real)) + (judge(shown) ** 2).mean()) / 2
+        return loss
+
     def images(self, batch: dict, domain: str) -> Tensor:
         """RGB in [-1, 1], in the networks' precision."""
-        pixels = torch.stack(list(batch[domain]['inputs'])).flip(1)
-        return (pixels.to(self.generators[0].dtype) - 127.5) / 127.5
+        return (rgb_pixels(batch, domain, self.generators[0].dtype) - 127.5) / 127.5
 
     @staticmethod
     def real(verdict: Tensor) -> Tensor:

@@ -1,31 +1,27 @@
-"""Supervised training on the source, and what the other iterations share."""
+"""Supervised training on the source, as it is or in the target's look."""
 
-from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from literal.segmentor import LiteralSegmentor, rgb_pixels
 from torch import Tensor, nn
 
-MEAN, STD = (128.0, 112.0, 96.0), (64.0, 64.0, 32.0)
 
-
-class LiteralSourceOnly:
+class LiteralSourceOnly(LiteralSegmentor):
     """Cross-entropy on source images, SGD with a faster learning head.
 
     Args:
-        net: Backbone, ``decode_head`` and, if it has one, ``auxiliary_head``.
-        aux_weight: The weight of the auxiliary head's cross-entropy.
-        align_corners: How scores are up-sampled.
+        net: As in :class:`LiteralSegmentor`, like the next two.
+        aux_weight: The same.
+        align_corners: The same.
         lr: Of the backbone; the heads learn ten times as fast.
     """
 
     def __init__(
         self, net: nn.Module, aux_weight: float, align_corners: bool = False, lr: float = 0.01
     ) -> None:
-        self.net, self.aux_weight, self.align_corners = net, aux_weight, align_corners
-        self.heads = dict(decode=net.decode_head)
-        if getattr(net, 'auxiliary_head', None) is not None:
-            self.heads['aux'] = net.auxiliary_head
+        super().__init__(net, aux_weight, align_corners)
         learning_faster = [p for head in self.heads.values() for p in head.parameters()]
         groups = [
             dict(params=list(net.backbone.parameters()), lr=lr),
@@ -41,29 +37,32 @@ class LiteralSourceOnly:
         self.sgd.step()
         return dict(supervised=supervised.item())
 
+
+class LiteralTranslated(LiteralSourceOnly):
+    """The same on images that a trained generator gives the target's look.
+
+    Hoffman et al., "CyCADA: Cycle-Consistent Adversarial Domain Adaptation", ICML 2018.
+
+    Args:
+        net: As in :class:`LiteralSourceOnly`.
+        generator: From the source's look to the target's, images in [-1, 1] of sides that are
+            multiples of four.
+        scale: Of the images that the generator sees; they are resized back.
+        **others: As in :class:`LiteralSourceOnly`.
+    """
+
+    def __init__(self, net: nn.Module, generator: nn.Module, scale: float, **others: Any) -> None:
+        super().__init__(net, **others)
+        self.generator, self.scale = generator, scale
+
+    @torch.no_grad()
     def images(self, batch: dict, domain: str) -> Tensor:
-        """Normalised RGB images of BGR bytes."""
-        dtype = next(self.net.parameters()).dtype
-        images = torch.stack(batch[domain]['inputs']).flip(1).to(dtype)
-        mean, std = (torch.tensor(each, dtype=dtype)[:, None, None] for each in (MEAN, STD))
-        return (images - mean) / std
+        pixels = rgb_pixels(batch, domain, self.dtype)
+        size = pixels.shape[-2:]
+        seen = self.scaled(pixels, [4 * round(self.scale * side / 4) for side in size])
+        translated = (self.generator(seen / 127.5 - 1) + 1) * 127.5
+        return self.normalised(self.scaled(translated, size))
 
-    def forward(self, images: Tensor, upsampled: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Scores of the heads at image size, of all or of some, and the features."""
-        feats = self.net.backbone(images)
-        scores = {name: head(feats) for name, head in self.heads.items()}
-        size, corners = images.shape[-2:], self.align_corners
-        outputs = {
-            name: F.interpolate(scores[name], size, mode='bilinear', align_corners=corners)
-            for name in (scores if upsampled is None else upsampled)
-        }
-        return outputs | dict(features=feats[-1])
-
-    def supervised(self, outputs: dict[str, Tensor], batch: dict) -> Tensor:
-        """The heads' cross-entropy, each the mean over the labelled pixels."""
-        labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
-        loss = F.cross_entropy(outputs['decode'], labels, ignore_index=255)
-        if 'aux' in outputs:
-            aux = F.cross_entropy(outputs['aux'], labels, ignore_index=255)
-            loss = loss + self.aux_weight * aux
-        return loss
+    @staticmethod
+    def scaled(pixels: Tensor, size: list[int] | torch.Size) -> Tensor:
+        return F.interpolate(pixels, tuple(size), mode='bilinear', antialias=True)

@@ -1,18 +1,21 @@
 """The benchmark of one iteration: its arithmetic, its table, and that it refuses unequal sides."""
 
+import dataclasses
 import json
 import math
 
-import iterations
 import measure
+import methods
 import pytest
 import step_time
 import torch
-from iterations import METHODS, SEGMENTORS, can_run
+from iterations import can_run
+from methods import METHODS
+from networks import SEGMENTORS
 
 from mmseg_da.errors import UserError
 
-QUICK = ['--size', '32x64', '--iterations', '4', '--segmentors', 'pspnet']
+QUICK = ['--size', '32x64', '--iterations', '4', '--segmentors', 'toy_pspnet']
 
 
 def blocks(*wall: tuple[float, float]) -> list:
@@ -62,10 +65,18 @@ def test_events_are_summed_in_the_order_of_time():
     assert measure.peak_of([dict(ts=ts, args=dict(Bytes=size)) for ts, size in steps]) == 130
 
 
-def test_memory_at_paper_sizes_is_on_the_line_in_the_area():
+@pytest.mark.parametrize('parts', [methods.IMAGES.parts, methods.CROPS.parts])
+def test_memory_at_paper_sizes_is_on_the_line_in_the_area(parts):
     constant, per_area = 7.0, 640.0
-    small, large = (constant + per_area / part**2 for part in step_time.PAPER_PARTS)
-    assert step_time._extrapolated(small, large) == pytest.approx(constant + per_area)
+    small, large = (constant + per_area / part**2 for part in parts)
+    assert step_time._extrapolated(small, large, parts) == pytest.approx(constant + per_area)
+
+
+def test_parts_of_the_papers_sizes_are_whole_and_fit():
+    for method in METHODS.values():
+        for part in method.paper.parts:
+            sides = [side / part for size in method.paper.sizes for side in size]
+            assert all(side % method.divisor == 0 for side in sides)
 
 
 def test_it_prints_a_table_and_writes_finite_figures(tmp_path, capsys):
@@ -88,7 +99,7 @@ def test_it_prints_a_table_and_writes_finite_figures(tmp_path, capsys):
 
 
 def test_memory_at_paper_sizes_is_more(capsys):
-    step_time.main(['--methods', 'source_only', '--segmentors', 'pspnet', *QUICK[:4]])
+    step_time.main(['--methods', 'source_only', '--segmentors', 'toy_pspnet', *QUICK[:4]])
     (row,) = [line for line in capsys.readouterr().out.splitlines() if 'source_only |' in line]
     plain, ours, ratio = (float(each) for each in row.split('|')[-2].split(','))
     assert ours > 0.05
@@ -96,9 +107,8 @@ def test_memory_at_paper_sizes_is_more(capsys):
 
 
 def test_sides_that_train_differently_are_refused(monkeypatch):
-    wrong = iterations.Method(
-        objectives=METHODS['adaptsegnet_single'].objectives,
-        literal=METHODS['source_only'].literal,
+    wrong = dataclasses.replace(
+        METHODS['adaptsegnet_single'], literal=METHODS['source_only'].literal
     )
     monkeypatch.setitem(METHODS, 'wrong', wrong)
     with pytest.raises(UserError, match='do not train alike'):
@@ -106,10 +116,10 @@ def test_sides_that_train_differently_are_refused(monkeypatch):
 
 
 def test_a_method_needs_its_heads():
-    assert not can_run('adaptsegnet_multi', 'segformer')
+    assert not can_run('adaptsegnet_multi', 'toy_segformer')
     assert all(can_run('source_only', each) for each in SEGMENTORS)
     with pytest.raises(UserError, match='auxiliary head'):
-        step_time.main(['--methods', 'adaptsegnet_multi', '--segmentors', 'segformer'])
+        step_time.main(['--methods', 'adaptsegnet_multi', '--segmentors', 'toy_segformer'])
 
 
 @pytest.mark.parametrize('wrong', [['--methods', 'nothing'], ['--segmentors', 'nothing']])
@@ -124,3 +134,8 @@ def test_an_unknown_name_ends_with_code_2(wrong, capsys):
 def test_a_wrong_size_is_told(size):
     with pytest.raises(UserError, match='--size'):
         step_time.main(['--size', size])
+
+
+def test_generators_need_sizes_that_fit():
+    with pytest.raises(UserError, match='--size 90x160: cycada_translate needs multiples of 4'):
+        step_time.main(['--methods', 'source_only', 'cycada_translate', '--size', '90x160'])
