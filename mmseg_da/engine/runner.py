@@ -234,6 +234,11 @@ class DomainAdaptationRunner(Runner):
                 'its weights alone).'
             )
 
+    def _init_model_weights(self) -> None:
+        """Initialise, unless a resume brings every weight: no other file has to be there then."""
+        if not (self._resume and (self._load_from or any(newest_first(Path(self.work_dir))))):
+            super()._init_model_weights()
+
     def load_or_resume(self) -> None:
         """Load or resume what the config says; without a file, the newest that can be read.
 

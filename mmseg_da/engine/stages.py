@@ -121,12 +121,20 @@ def chosen(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
         UserError: There is no such stage, or it is not to be trained, or none is; a checkpoint that
             is given is not there.
     """
+    todo = _named(cfg, stages)
+    read = _read_already(todo) if cfg.get('resume') else ()
     for stage in stages:
-        if stage.given is not None and not Path(stage.given).is_file() and '://' not in stage.given:
+        if stage.given is None or '://' in stage.given or stage.name in read:
+            continue
+        if not Path(stage.given).is_file():
             raise UserError(
                 f'{cfg.filename}: stages.{stage.name}.checkpoint: {stage.given}: no such file. Name '
                 f'one: --cfg-options stages.{stage.name}.checkpoint=FILE.pth'
             )
+    return todo
+
+
+def _named(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
     name = cfg.get('stage')
     if name is None:
         ours = [stage for stage in stages if stage.given is None]
@@ -140,6 +148,15 @@ def chosen(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
     if found[0].given is not None:
         raise UserError(f'stage={name}: stages.{name}.checkpoint is given, so it is not trained')
     return found
+
+
+def _read_already(todo: list[TrainingStage]) -> set[str]:
+    """The stages whose results lie in the checkpoints of all that need them: a resume reads these."""
+    read, needed = set(), set()
+    for stage in todo:
+        begun = any(newest_first(stage.folder))
+        (read if begun else needed).update(_references(_referring(stage)))
+    return read - needed
 
 
 def resolve(stage: TrainingStage, stages: list[TrainingStage]) -> Config:

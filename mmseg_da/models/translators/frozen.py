@@ -21,7 +21,7 @@ class FrozenTranslator(Translator):
     """Translates with a generator that ``CycleTranslator`` has trained.
 
     The weights are read when a training starts; from then on they travel in its own checkpoints,
-    so that neither a resume nor a test needs the other file.
+    so that with ``DomainAdaptationRunner`` neither a resume nor a test needs the other file.
 
     Args:
         generator: Config of the generator, as it was trained.
