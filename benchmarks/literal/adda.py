@@ -46,7 +46,7 @@ class LiteralAdda(LiteralSourceOnly):
         super().__init__(net, **others)
         self.rival, self.weight, self.gate, self.window = rival, weight, gate, window
         self.adam = torch.optim.Adam(rival.parameters(), lr=1e-3, betas=(0.9, 0.99))
-        self.source_net = None if shared else copy.deepcopy(net).eval()
+        self.source_net = self if shared else LiteralSourceOnly(copy.deepcopy(net).eval(), **others)
         self.accuracies: list[float] = []
         self.updates = 0
 
@@ -72,7 +72,7 @@ class LiteralAdda(LiteralSourceOnly):
         fooling.backward()
         self.sgd.step()
         logs |= dict(fooling=fooling.item())
-        if self.source_net is not None:
+        if self.source_net is not self:
             return logs
         task = self.supervised(self.forward(self.images(batch, 'source')), batch)
         self.sgd.zero_grad()
@@ -82,5 +82,5 @@ class LiteralAdda(LiteralSourceOnly):
 
     def scores(self, batch: dict, domain: str) -> Tensor:
         """Logits at image size."""
-        net = self.source_net if domain == 'source' else None
-        return self.forward(self.images(batch, domain), net)['decode']
+        seer = self.source_net if domain == 'source' else self
+        return seer.forward(self.images(batch, domain))['decode']

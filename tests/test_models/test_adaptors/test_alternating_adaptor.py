@@ -20,9 +20,9 @@ def alignment(**settings):
     return dict(type='FeatureAlignment', discriminator=RIVAL, loss_weight=0.1) | settings
 
 
-def build(model='AlternatingAdaptor', **settings):
+def build(model='AlternatingAdaptor', others=None, **settings):
     objectives = dict(align=alignment(**settings), seg=SUPERVISION)
-    return build_adaptor(objectives, toy_pspnet(), type=model)
+    return build_adaptor(objectives, toy_pspnet(), type=model, **(others or {}))
 
 
 @pytest.mark.stack
@@ -55,6 +55,78 @@ def test_it_is_the_order_of_the_released_code(gate, updates, dtype):
     )
     if updates is not None:
         assert literal.updates == updates
+
+
+def build_unshared(seed=0, **settings):
+    objectives = dict(align=alignment(**settings))
+    return build_adaptor(
+        objectives, toy_pspnet(), seed, type='AlternatingAdaptor', weights_shared=False
+    )
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
+@pytest.mark.parametrize(('gate', 'updates'), [(0.0, 10), (0.5, None)])
+def test_without_shared_weights_the_source_is_seen_as_it_was(gate, updates, dtype):
+    model = build_unshared(gate=gate, gate_window=3).to(dtype)
+    wrappers = build_wrappers(model)
+    clone = copy.deepcopy(model)
+    before = snapshot(model.segmentor)
+    literal = LiteralAdda(
+        clone.segmentor,
+        clone.objectives['align'].discriminator,
+        weight=0.1,
+        gate=gate,
+        window=3,
+        shared=False,
+        aux_weight=0.4,
+    )
+    for seed in range(10):
+        batch = toy_batch(seed=seed)
+        logs = model.train_step(copy.deepcopy(batch), wrappers)
+        theirs = literal.step(batch)
+        assert logs['discriminators.loss'].item() == pytest.approx(theirs['rival'], rel=1e-4)
+        assert ('align.loss_fool' in logs) == ('fooling' in theirs)
+    assert state_gap(model.segmentor, clone.segmentor) <= TOLERANCE[dtype]
+    rivals = (each.objectives['align'].discriminator for each in (model, clone))
+    assert state_gap(*rivals) <= TOLERANCE[dtype]
+    assert state_gap(snapshot(model.source_segmentor), before) == 0.0  # its statistics, too
+    assert state_gap(snapshot(model.segmentor), before) > 1e-4
+    if updates is not None:
+        assert literal.updates == updates
+
+
+def test_the_network_of_the_source_is_in_the_state_and_is_not_trained():
+    model = build_unshared(gate=0.0)
+    model.train()
+    assert model.segmentor.training
+    assert not any(each.training for each in model.source_segmentor.modules())
+    ours = {id(p) for part in model.parts().values() for p in part.parameters()}
+    assert not any(id(p) in ours or p.requires_grad for p in model.source_segmentor.parameters())
+    both = model.source_segmentor.backbone, model.segmentor.backbone
+    with counted_forwards(both[0]) as source, counted_forwards(both[1]) as target:
+        model.train_step(toy_batch(), build_wrappers(model))
+    assert (source.value, target.value) == (1, 2)
+    again = build_unshared(seed=1)
+    again.load_state_dict(model.state_dict())
+    assert state_gap(again.source_segmentor, model.source_segmentor) == 0.0
+    assert state_gap(again.source_segmentor, again.segmentor) > 0.0
+
+
+@pytest.mark.parametrize('plain', [False, True])
+def test_both_networks_start_from_the_checkpoint_of_one(plain):
+    one = build(gate=0.0)
+    state = (one.segmentor if plain else one).state_dict()
+    model = build_unshared(seed=1)
+    assert state_gap(model.segmentor, one.segmentor) > 0.0
+    model.load_state_dict(state, strict=False)
+    for network in (model.segmentor, model.source_segmentor):
+        assert state_gap(network, one.segmentor) == 0.0
+
+
+def test_a_frozen_network_of_the_source_has_no_task():
+    with pytest.raises(UserError, match=r'objectives\.seg: .*SourceSupervision.*set it to None'):
+        build(others=dict(weights_shared=False))
 
 
 @pytest.mark.parametrize(('kind', 'forwards'), [('AlternatingAdaptor', 4), ('DomainAdaptor', 2)])
