@@ -2,6 +2,7 @@
 
 from mmseg_da.engine.hooks import (
     AdaptationViewHook,
+    ClosedGateHook,
     DivergenceHook,
     SafeCheckpointHook,
     StageReportHook,
@@ -19,6 +20,7 @@ from mmseg_da.engine.wrappers import PhasedDDP
 
 __all__ = [
     'AdaptationViewHook',
+    'ClosedGateHook',
     'CpuAmpOptimWrapper',
     'DivergenceHook',
     'DomainAdaptationRunner',

@@ -267,12 +267,17 @@ class DomainAdaptationRunner(Runner):
             raise UserError(f'none of these checkpoints can be read: {", ".join(refused)}')
         self.logger.info(f'No checkpoint in {self.work_dir} to resume from: starting anew.')
 
-    def save_now(self, why: str = 'Told to end') -> None:
-        """Save between two iterations, with the hook that saves at other times."""
+    def save_now(self, told: bool = True) -> None:
+        """Save between two iterations, with the hook that saves at other times.
+
+        Args:
+            told: The training was told to end and is to go on later; else it has come to its end.
+        """
+        why, then = ('Told to end', ' Continue with --resume.') if told else ('Stopped early', '')
         for hook in self.hooks:
             if isinstance(hook, SafeCheckpointHook):
                 hook.save_now(self)
-                self.logger.info(f'{why}: saved {hook.last_ckpt}. Continue with --resume.')
+                self.logger.info(f'{why}: saved {hook.last_ckpt}.{then}')
 
 
 def _ours(component: Any) -> Any:

@@ -99,5 +99,7 @@ stages = dict(
         ),
         param_scheduler=None,
         train_cfg=dict(max_iters=100000),
+        # Ends if the gate stays closed for as long as it takes to see Cityscapes once.
+        custom_hooks=[dict(type='ClosedGateHook', patience=2975)],
     ),
 )

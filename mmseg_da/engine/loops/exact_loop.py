@@ -35,20 +35,20 @@ class ExactTrainLoop(IterBasedTrainLoop):
     told_to_end = told_too_late = False
 
     def run(self) -> Any:
-        """Train to the last iteration, or until told to end."""
+        """Train to the last iteration, or until told to end, or a hook sets ``stop_training``."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         note_joint_batch(self.runner, self.dataloader.batch_size)
         with Preemption() as preemption:
             batches = self._batches()
-            while self._iter < self._max_iters:
+            while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
                 seed_iteration(self.runner.seed, self._iter, get_rank())
                 self.run_iter(next(batches))
                 self._validate_if_due()
                 self.told_to_end = preemption.asked(self._iter) and self._iter < self._max_iters
                 if self.told_to_end or self.stop_training:
-                    self.runner.save_now('Told to end' if self.told_to_end else 'Stopped early')
+                    self.runner.save_now(told=self.told_to_end)
                     break
             self.told_too_late = not self.told_to_end and preemption.asked(0)
         self.runner.call_hook('after_train_epoch')
