@@ -202,7 +202,8 @@ def test_slurm_starts_a_process_per_gpu(tmp_path, script):
     assert '' not in bare.out.splitlines()
     wrong = launch(script, 'part', 'job', *positional, PATH=path, GPUS='all')
     assert wrong.code == 2
-    assert "not 'all'" in wrong.err
+    said = wrong.err.splitlines()
+    assert said[0] == "error: GPUS must be a whole number above 0, not 'all'"
 
 
 @pytest.mark.skipif(os.path.exists('/usr/bin/srun'), reason='this is a slurm cluster')
