@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.outputs import require_writable, write_atomically
 from mmseg_da.engine import launch
 from mmseg_da.errors import UserError, user_errors
 
@@ -25,8 +25,11 @@ def main() -> None:
     cfg = launch.read_config(args.config, args.cfg_options)
     print(f'Config:\n{cfg.pretty_text}')
     if args.out:
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        cfg.dump(args.out)
+        try:
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(args.out), cfg.pretty_text.encode())
+        except OSError as error:
+            raise UserError(f'{args.out}: cannot be written ({error})') from error
     if args.graph:
         print(f'Model graph:\n{launch.build_model(cfg)}')
 

@@ -1,6 +1,5 @@
 """Label images that hold class ids, turned into label images of train ids."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.outputs import require_writable, write_atomically
 from mmseg_da.datasets.parallel import in_parallel, progress
 from mmseg_da.errors import UserError
 
@@ -144,16 +143,6 @@ def read_red_16bit(path: Path) -> np.ndarray:
         bits = 8 * pixels.dtype.itemsize
         raise ValueError(f'holds {channels}x{bits} bits per pixel instead of 3x16')
     return pixels[..., 2]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a killed run leaves either all of it or nothing under its name."""
-    part = path.with_name(path.name + '.part')
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _check_size(shape: tuple[int, ...], image_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Can results be written? Asked before the work is done."""
+"""Files that a run leaves: can they be written, and written whole?"""
 
 import os
 from collections.abc import Iterable
@@ -45,3 +45,15 @@ def require_own_names(images: Iterable[str | Path], what: str) -> None:
                 'its own for the predictions'
             )
         first[name] = image
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a killed run leaves either all of it or, under its name, what was
+    there before.
+    """
+    part = path.with_name(path.name + '.part')
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

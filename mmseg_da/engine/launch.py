@@ -173,7 +173,9 @@ def train(cfg: Config, hooks: Iterable[Hook] = ()) -> Runner | None:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
     """
     if 'stages' in cfg:
-        RUNNERS.build(cfg).train()  # which comes back here, stage by stage
+        with config_errors(cfg):
+            staged = RUNNERS.build(cfg)
+        staged.train()  # which comes back here, stage by stage
         return None
     with starting(cfg) as progress:
         runner = build_runner(cfg)

@@ -14,6 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from typing_extensions import Self
 
+from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, newest_first, put_in_place
@@ -116,8 +117,9 @@ class StagedRunner:
         try:
             _link(result, partial)
             put_in_place(partial, final)
-            (work_dir / 'last_checkpoint').write_text(str(final))
-            self.cfg.dump(work_dir / Path(self.cfg.filename or 'config.py').name)
+            write_atomically(work_dir / 'last_checkpoint', str(final).encode())
+            name = Path(self.cfg.filename or 'config.py').name
+            write_atomically(work_dir / name, self.cfg.dump().encode())
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise UserError(

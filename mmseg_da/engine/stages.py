@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.engine.checkpoints import newest_first
 from mmseg_da.errors import UserError
 
@@ -58,9 +59,7 @@ class TrainingStage:
 
     def finish(self, checkpoint: Path) -> None:
         """Note which checkpoint the stage ended with."""
-        partial = self.folder / f'{_DONE}.part'
-        partial.write_text(checkpoint.name)
-        os.replace(partial, self.folder / _DONE)
+        write_atomically(self.folder / _DONE, checkpoint.name.encode())
 
     def forget(self) -> None:
         """Set aside what an earlier run left, so that a resume cannot take it for its own.
@@ -193,7 +192,8 @@ def _check(cfg: Config, stages: list[TrainingStage]) -> None:
                     f'{"comes later" if name in {s.name for s in stages} else "is not there"}; '
                     f'before it come: {", ".join(before) or "none"}'
                 )
-        if stage.given is None and not (stage.cfg.get('train_cfg') or {}).get('max_iters'):
+        length = stage.cfg.get('train_cfg')
+        if stage.given is None and not (isinstance(length, Mapping) and length.get('max_iters')):
             raise UserError(f'{cfg.filename}: stages.{stage.name} has no train_cfg.max_iters')
         before.append(stage.name)
 

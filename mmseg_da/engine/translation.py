@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_da.datasets.label_files import write_atomically
+from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.datasets.parallel import progress
 from mmseg_da.datasets.pictures import (
     encode_rgb,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmseg_da.datasets.label_files import write_atomically
 from mmseg_da.datasets.linking import bring
-from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.outputs import require_writable, write_atomically
 from mmseg_da.datasets.pictures import files_below, lists_of, output_names
 from mmseg_da.errors import UserError
 

@@ -1,10 +1,10 @@
-"""Folders that cannot be written to are told before any work, and nothing is made."""
+"""What cannot be written is told before any work; what is written is whole."""
 
 import os
 
 import pytest
 
-from mmseg_da.datasets.outputs import require_own_names, require_writable
+from mmseg_da.datasets.outputs import require_own_names, require_writable, write_atomically
 from mmseg_da.errors import UserError
 
 
@@ -48,3 +48,21 @@ def test_images_of_one_name_are_named(second):
     said = rf'--out: the predictions of Rome/a\.png and {second} would both be a\.png'
     with pytest.raises(UserError, match=said):
         require_own_names(['Rome/a.png', 'Rome/b.png', second], '--out')
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    file = tmp_path / 'note'
+    for content in (b'first', b'second'):
+        write_atomically(file, content)
+        assert file.read_bytes() == content
+
+    def no_room(path, content):
+        with path.open('wb') as half:
+            half.write(content[:2])
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('pathlib.Path.write_bytes', no_room)
+    with pytest.raises(OSError, match='No space left'):
+        write_atomically(file, b'third')
+    assert file.read_bytes() == b'second'
+    assert list(tmp_path.iterdir()) == [file]

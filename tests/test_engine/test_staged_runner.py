@@ -222,6 +222,8 @@ def test_every_stage_trains_in_mixed_precision(whole, toy_data, tmp_path):
             {'stages.align.train_cfg.val_interval': 0},
             r'train_cfg\.val_interval is 0, .* \(in stage align\)',
         ),
+        ({'stages.align.train_cfg': 3}, r'stages\.align has no train_cfg\.max_iters'),
+        ({'stages.align.default_hooks': 3}, r'cycada_toy\.py: '),
     ],
 )
 def test_what_would_stop_a_later_stage_is_told_before_the_first(toy_data, tmp_path, change, said):
