@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from mmseg_da.compat.checkpoint import load
+from mmseg_da.engine.optimizers.partwise_constructor import wrappers_of
 from mmseg_da.errors import UserError
 
 PARTIAL = '.part'
@@ -92,9 +93,7 @@ def require_settings(optim_wrapper: OptimWrapper | OptimWrapperDict) -> None:
     Raises:
         ValueError: One lacks some; names them.
     """
-    several = isinstance(optim_wrapper, OptimWrapperDict)
-    for wrapper in optim_wrapper.values() if several else [optim_wrapper]:
-        optimizer = wrapper.optimizer
+    for optimizer in (wrapper.optimizer for wrapper in wrappers_of(optim_wrapper)):
         for group in optimizer.param_groups:
             absent = [name for name in optimizer.defaults if name not in group]
             if absent:

@@ -1,16 +1,16 @@
 """Stopping a training that has diverged."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
 from mmseg_da.engine.checkpoints import newest_first, newest_good
+from mmseg_da.engine.optimizers.partwise_constructor import wrappers_of
 from mmseg_da.errors import UserError
 from mmseg_da.registry import HOOKS
 
@@ -49,7 +49,7 @@ class DivergenceHook(Hook):
         Raises:
             UserError: One has; names the iteration, the loss and the last good checkpoint.
         """
-        scaled = any(_scales(wrapper) for wrapper in _wrappers(runner))
+        scaled = any(_scales(wrapper) for wrapper in wrappers_of(runner.optim_wrapper))
         self._note(runner, outputs or {}, forget=scaled)
         due = any(self.every_n_train_iters(runner, each) for each in _intervals(runner))
         if not due and not self.is_last_train_iter(runner):
@@ -71,11 +71,6 @@ class DivergenceHook(Hook):
                 self._since.setdefault(key, runner.iter + 1)
             elif forget:
                 self._since.pop(key, None)
-
-
-def _wrappers(runner: Runner) -> Iterable[Any]:
-    several = isinstance(runner.optim_wrapper, OptimWrapperDict)
-    return runner.optim_wrapper.values() if several else [runner.optim_wrapper]
 
 
 def _scales(wrapper: Any) -> bool:

@@ -130,6 +130,12 @@ class PartwiseOptimWrapperConstructor:
         return built
 
 
+def wrappers_of(optim_wrapper: OptimWrapper | OptimWrapperDict) -> list[OptimWrapper]:
+    """The wrappers of all parts, or the one of a model that has no parts."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    return list(optim_wrapper.values()) if several else [optim_wrapper]
+
+
 def merge_groups(optimizer: Optimizer) -> None:
     """Join the parameter groups of equal settings, in place, before the first step.
 
