@@ -31,6 +31,11 @@ def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
             f'{args.config}: --show and --show-dir need '
             "default_hooks.visualization=dict(type='SegVisualizationHook')"
         )
+    if not cfg.get('visualizer'):
+        raise UserError(
+            f'{args.config}: --show and --show-dir need '
+            "visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])"
+        )
     hook.draw = True
     if args.show:
         hook.show, hook.wait_time = True, args.wait_time

@@ -88,6 +88,11 @@ def test_show_dir_without_a_hook_is_told(run_tool, checkpoint):
     assert 'SegVisualizationHook' in run_tool('test.py', TOY, checkpoint, *args).mistake
 
 
+def test_show_dir_without_a_visualizer_is_told(refused, checkpoint):
+    args = ['--show-dir', 'x', '--cfg-options', 'visualizer=None']
+    assert "visualizer=dict(type='SegLocalVisualizer'" in refused('test.py', TOY, checkpoint, *args)
+
+
 def test_a_config_without_hooks_is_told(run_tool, checkpoint, tmp_path):
     (tmp_path / 'plain.py').write_text("model = dict(type='EncoderDecoder')")
     args = ['plain.py', checkpoint, '--show-dir', 'x']
