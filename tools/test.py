@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
@@ -44,13 +44,22 @@ def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def augment_at_test_time(cfg: Config, args: argparse.Namespace) -> None:
-    """Put the config's `tta_pipeline` and `tta_model` in place."""
-    for key in ('tta_pipeline', 'tta_model'):
+    """Put the config's `tta_pipeline` and `tta_model` in place, the first in every dataset."""
+    for key in ('tta_pipeline', 'tta_model', 'test_dataloader'):
         if key not in cfg:
             raise UserError(f'{args.config}: --tta needs `{key}`')
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    set_pipeline(cfg.test_dataloader.dataset, cfg.tta_pipeline)
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
+
+
+def set_pipeline(dataset: ConfigDict, pipeline: list) -> None:
+    """Set the pipeline of a dataset, or of all those that it joins."""
+    inner = [*dataset.get('datasets', ()), *filter(None, [dataset.get('dataset')])]
+    for each in inner:
+        set_pipeline(each, pipeline)
+    if not inner:
+        dataset.pipeline = pipeline
 
 
 def main() -> None:

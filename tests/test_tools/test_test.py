@@ -48,8 +48,9 @@ def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
     assert 'mIoU' in score(tmp_path / 'work')
 
 
-def test_predictions_that_would_replace_each_other_are_told(refused, checkpoint, tmp_path):
-    """Several data sets, as cities, with images of the same names."""
+@pytest.fixture
+def two_sets(tmp_path):
+    """A config that tests on several data sets, as cities, with images of the same names."""
     (tmp_path / 'two.py').write_text(
         f"_base_ = '{TOY}'\n"
         'both = [_base_.val_target, _base_.val_target]\n'
@@ -57,7 +58,11 @@ def test_predictions_that_would_replace_each_other_are_told(refused, checkpoint,
         "    dataset=dict(_delete_=True, type='ConcatDataset', datasets=both)\n"
         ')\n'
     )
-    said = refused('test.py', 'two.py', checkpoint, '--out', 'out', *OPTIONS)
+    return 'two.py'
+
+
+def test_predictions_that_would_replace_each_other_are_told(refused, two_sets, checkpoint):
+    said = refused('test.py', two_sets, checkpoint, '--out', 'out', *OPTIONS)
     assert said.startswith('error: test_evaluator.output_dir (--out): the predictions of ')
     assert 'would both be toyville_000000_000019_leftImg8bit.png' in said
 
@@ -70,11 +75,14 @@ def test_show_dir_paints_every_image(run_tool, checkpoint, tmp_path):
     assert len(painted) == 2
 
 
-def test_tta_changes_predictions_alone(run_tool, checkpoint, tmp_path):
+def test_tta_changes_predictions_alone(run_tool, two_sets, checkpoint, tmp_path):
     args = ['--tta', '--out', tmp_path / 'tta', *OPTIONS]
     assert run_tool('test.py', TOY, checkpoint, *args).code == 0
     assert len(list((tmp_path / 'tta').iterdir())) == 2
-    assert 'mIoU' in score(tmp_path / 'work_dirs/adaptsegnet_toy')
+    once = score(tmp_path / 'work_dirs/adaptsegnet_toy')
+    assert run_tool('test.py', two_sets, checkpoint, '--tta', *OPTIONS).code == 0
+    twice = score(tmp_path / 'work_dirs/two')
+    assert twice['mIoU'] == once['mIoU']
 
 
 def test_tta_without_its_settings_is_told(run_tool, checkpoint, tmp_path):
