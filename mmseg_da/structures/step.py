@@ -79,6 +79,11 @@ class View:
         """Ground truth (N, H, W) of train ids, 255 where ignored. The source only."""
         return torch.stack([sample.gt_sem_seg.data for sample in self.samples]).squeeze(1)
 
+    def close(self) -> None:
+        """The stage's losses are known: the backward needs no second hold on the labels."""
+        self.is_open = False
+        self.__dict__.pop('labels', None)
+
     def remember(self) -> None:
         """Have the values at hand from now on, with a forward only if there was none."""
         _ = self.detached
@@ -117,7 +122,7 @@ class Step:
             yield
         finally:
             for view in chosen:
-                view.is_open = False
+                view.close()
 
     def settle(self, views: tuple[str, ...]) -> None:
         """Free the graphs of these views, keep their values."""

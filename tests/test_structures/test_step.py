@@ -56,6 +56,16 @@ def test_a_view_closes_after_an_error(step):
     assert not step.source.is_open
 
 
+def test_labels_are_not_held_on_to_after_the_stage(step):
+    with step.opened(('source',)):
+        labels = step.source.labels
+        assert step.source.labels is labels
+    held, values = weakref.ref(labels), labels.clone()
+    del labels
+    assert held() is None
+    assert torch.equal(step.source.labels, values)
+
+
 def test_names_that_are_no_view_open_nothing(step):
     with step.opened(('mixed',)):
         assert not step.source.is_open

@@ -110,14 +110,19 @@ class DomainAdaptor(PhasedModel):
         views = {
             name: View(self.segmentor, domain['inputs'], domain['data_samples'], self._keep_feats)
             for name, domain in data.items()
+            if name in self._views_needed()
         }
         return Step(self.segmentor, views['source'], views.get('target'))
 
     def _domains_needed(self) -> tuple[str, ...]:
-        """What a training reads; the source-only baseline has no use for target images."""
-        if self.translator is None and not any(o.needs_target for o in self.objectives.values()):
-            return ('source',)
-        return ('source', 'target')
+        """What a training reads."""
+        return self._views_needed() if self.translator is None else ('source', 'target')
+
+    def _views_needed(self) -> tuple[str, ...]:
+        """What the segmentor sees; the source-only baseline has no use for target images."""
+        if any(each.needs_target for each in self.objectives.values()):
+            return ('source', 'target')
+        return ('source',)
 
     @torch.no_grad()
     def _translated(self, data: dict) -> dict:

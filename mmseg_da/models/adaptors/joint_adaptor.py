@@ -86,7 +86,7 @@ class JointAdaptor(DomainAdaptor):
             Phase(DISCRIMINATORS, DISCRIMINATORS, (judge,)),
         )
 
-    def _domains_needed(self) -> tuple[str, ...]:
+    def _views_needed(self) -> tuple[str, ...]:
         return DOMAINS
 
     def _objectives_of(self, view: str) -> tuple[str, ...]:
