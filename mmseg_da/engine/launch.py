@@ -173,6 +173,7 @@ def train(cfg: Config, hooks: Iterable[Hook] = ()) -> Runner | None:
         UserError: As :func:`build_runner`, or a mistake of the user that shows later.
     """
     if 'stages' in cfg:
+        _require_staged(cfg)
         with config_errors(cfg):
             staged = RUNNERS.build(cfg)
         staged.train()  # which comes back here, stage by stage
@@ -187,6 +188,16 @@ def train(cfg: Config, hooks: Iterable[Hook] = ()) -> Runner | None:
             setattr(runner, name, config_errors(cfg)(getattr(runner, name)))
         runner.train()
     return runner
+
+
+def _require_staged(cfg: Config) -> None:
+    """Refuse to leave out the stages without a word, as any other runner would."""
+    kind = cfg.get('runner_type', 'Runner')
+    if not getattr(RUNNERS.get(kind), 'runs_stages', False):
+        raise UserError(
+            f'{cfg.filename}: runner_type={kind!r} does not know `stages`: set '
+            "runner_type='StagedRunner', or remove `stages`"
+        )
 
 
 def test(cfg: Config) -> None:

@@ -39,10 +39,15 @@ class StagedRunner:
     Args:
         cfg: The config.
 
+    Attributes:
+        runs_stages: A runner for a config with ``stages`` says so.
+
     Raises:
         UserError: The stages cannot work, a setting of one is plainly wrong, or data that one reads
             is missing; before the first one starts.
     """
+
+    runs_stages = True
 
     def __init__(self, cfg: Config) -> None:
         self.cfg = cfg

@@ -117,6 +117,7 @@ class _Folder:
         self.made = [each for each in (self.work_dir, *self.work_dir.parents) if not each.exists()]
         self.dumped = self.work_dir / Path(cfg.filename or 'config.py').name
         self.before = self.dumped.read_bytes() if self.dumped.is_file() else None
+        self.runs = set(self._runs())
 
     def restore(self) -> None:
         """Remove the log, the copy of the config, and folders that hold nothing else."""
@@ -128,11 +129,15 @@ class _Folder:
                     self.dumped.unlink(missing_ok=True)
                 else:
                     self.dumped.write_bytes(self.before)
-            for folder in self.work_dir.glob('[0-9]*_[0-9]*'):  # mmengine's, by time
+            for folder in set(self._runs()) - self.runs:
                 with suppress(OSError):
                     folder.rmdir()
             for folder in self.made:
                 folder.rmdir()
+
+    def _runs(self) -> Iterator[Path]:
+        """The folders that mmengine makes, named by the time."""
+        return self.work_dir.glob('[0-9]*_[0-9]*')
 
 
 def _close_log() -> Path | None:

@@ -55,3 +55,21 @@ def test_a_later_error_is_not_the_configs(training, where):
     with pytest.raises(ZeroDivisionError, match='as told'):
         run(where)
     assert list(work_dir.glob('*/*.log'))
+
+
+def test_what_was_in_the_folder_before_stays(training):
+    run, work_dir = training
+    old = work_dir / '20250101_000000'
+    old.mkdir(parents=True)
+    with pytest.raises(UserError, match='the first training iteration failed'):
+        run('before_train')
+    assert list(work_dir.iterdir()) == [old]
+
+
+@pytest.mark.parametrize('runner', ['Runner', 'DomainAdaptationRunner'])
+def test_a_runner_that_would_ignore_the_stages_is_refused(short_config, tmp_path, runner):
+    cfg = short_config(tmp_path / 'w')
+    cfg.stages, cfg.runner_type = dict(first=dict()), runner
+    with pytest.raises(UserError, match=f"runner_type='{runner}' does not know `stages`"):
+        launch.train(cfg)
+    assert not (tmp_path / 'w').exists()
