@@ -89,6 +89,26 @@ def require_domains(preprocessor: nn.Module) -> None:
         )
 
 
+def require_whole(data: dict) -> None:
+    """Refuse preprocessed images that were padded: a generator would learn to draw the border.
+
+    Raises:
+        UserError: An image is smaller than ``size``; names its file.
+    """
+    for name in DOMAINS:
+        for sample in data[name]['data_samples']:
+            if any(sample.metainfo.get('padding_size', ())):
+                height, width = sample.metainfo['img_shape'][-2:]
+                wanted = ' x '.join(map(str, data[name]['inputs'].shape[-2:]))
+                raise UserError(
+                    f'{sample.metainfo.get("img_path", f"a {name} image")}: is {height} x {width} '
+                    f'(height x width) after the {name} pipeline, smaller than the {wanted} of '
+                    'model.data_preprocessor.size, and a generator would learn the padding: take '
+                    "the image out, enlarge it with dict(type='Resize', ...) before the crop, or "
+                    'make crop and size smaller'
+                )
+
+
 def _merged(shared: dict, own: dict) -> dict:
     """The domain's arguments over the shared ones; ``size`` and ``size_divisor`` exclude each other."""
     rival = dict(size='size_divisor', size_divisor='size')

@@ -28,7 +28,7 @@ def load_part(module: nn.Module, checkpoint: str, prefixes: Sequence[str], what:
         theirs = {
             key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)
         }
-        if theirs.keys() & ours.keys():
+        if theirs.keys() & ours.keys() or (prefix and theirs):
             break
     else:
         raise UserError(

@@ -1,7 +1,9 @@
 """A dataset names the file that it cannot read, and labels that do not belong to their image."""
 
 import pickle
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
@@ -161,3 +163,43 @@ def test_16_bit_labels_of_few_classes_are_fine(tmp_path):
     assert what_is_wrong(tmp_path / 'a.png', 'label') is None
     save(tmp_path / 'a.png', np.full((4, 4), 259, np.uint16))
     assert 'ids above 255' in what_is_wrong(tmp_path / 'a.png', 'label')
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_other_kinds_of_images_are_read_as_rgb_of_8_bits(tmp_path, suffix):
+    """What a training sees of grey, alpha, palette and 16 bits: the high byte, not the low one."""
+    rgb = np.random.default_rng(0).integers(0, 256, (8, 16, 3), np.uint8)
+    grey, few = rgb[..., 0], rgb[..., 0] % 2
+    palette = Image.fromarray(few)
+    palette.putpalette([1, 2, 3, 250, 251, 252])
+    kinds = dict(
+        rgb=(rgb, rgb),
+        grey=(grey, np.repeat(grey[..., None], 3, -1)),
+        alpha=(np.dstack([rgb, grey]), rgb),
+        palette=(palette, np.where(few[..., None], (250, 251, 252), (1, 2, 3))),
+        deep=(rgb.astype(np.uint16) * 257, rgb),
+        deep_grey=(grey.astype(np.uint16) * 256 + 255, np.repeat(grey[..., None], 3, -1)),
+    )
+    for name, (stored, _) in kinds.items():
+        path = tmp_path / f'{name}{suffix}'
+        if isinstance(stored, Image.Image):
+            stored.save(path)
+        else:  # Pillow writes no colours of 16 bits
+            order = stored if stored.ndim == 2 else stored[..., [2, 1, 0, 3][: stored.shape[-1]]]
+            assert cv2.imwrite(str(path), order)
+    dataset = BaseSegDataset(
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path=''),
+        img_suffix=suffix,
+        metainfo=dict(classes=('one', 'two')),
+        pipeline=[LOAD[0], PACK],
+    )
+    name_files(dataset)
+    assert len(dataset) == len(kinds)
+    for index in range(len(dataset)):
+        item = dataset[index]
+        name = Path(item['data_samples'].img_path).stem
+        pixels = item['inputs'].flip(0).permute(1, 2, 0).numpy()
+        assert pixels.dtype == np.uint8
+        assert pixels.tolist() == kinds[name][1].tolist(), name

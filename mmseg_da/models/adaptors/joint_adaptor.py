@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmseg_da.errors import UserError
 from mmseg_da.functional import from_unit_range, to_unit_range
 from mmseg_da.models.adaptors.domain_adaptor import DISCRIMINATORS, DomainAdaptor
+from mmseg_da.models.data_preprocessor import require_whole
 from mmseg_da.models.phased import Phase, Stage
 from mmseg_da.models.translators import CycleTranslator
 from mmseg_da.models.translators.cycle import DOMAINS, Round, labels_of
@@ -93,6 +94,7 @@ class JointAdaptor(DomainAdaptor):
         return tuple(name for name, each in self.objectives.items() if view in each.views)
 
     def begin_step(self, data: dict) -> JointRound:
+        require_whole(data)
         step = super().begin_step(data)
         images = self._unit_images(data)
         return JointRound(step, Round(images, labels_of(data['source']['data_samples'])))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import FAKE, REAL, domain_loss, from_unit_range, full_precision
-from mmseg_da.models.data_preprocessor import require_domains
+from mmseg_da.models.data_preprocessor import require_domains, require_whole
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators.image_pool import ImagePool
 from mmseg_da.models.translators.semantics import SemanticConsistency
@@ -138,6 +138,7 @@ class CycleTranslator(PhasedModel):
         return tuple(phases)
 
     def begin_step(self, data: dict) -> Round:
+        require_whole(data)
         images = {name: data[name]['inputs'] for name in DOMAINS}
         return Round(images, labels_of(data['source']['data_samples']))
 

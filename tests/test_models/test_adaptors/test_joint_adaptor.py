@@ -130,3 +130,13 @@ def test_parts_without_an_optimizer_are_told():
     model = build()
     with pytest.raises(UserError, match='networks'):
         build_wrappers(model, toy_optim_wrapper())
+
+
+@pytest.mark.parametrize('domain', ['source', 'target'])
+def test_images_that_were_padded_are_told(domain):
+    """The generator would learn to draw the border."""
+    model = build()
+    size = {f'{domain}_size': (40, 60)}
+    with pytest.raises(UserError, match=rf'a {domain} image: is 40 x 60 .* smaller than the \d+ x'):
+        model.train_step(toy_batch(**size), wrappers_of(model))
+    model.train_step(toy_batch(), wrappers_of(model))
