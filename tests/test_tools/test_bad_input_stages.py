@@ -12,7 +12,6 @@ from mmseg_da.registry import MODELS
 
 CYCADA = str(ROOT / 'configs/small/cycada_toy.py')
 TRANSLATE = 'stages.translate.model'
-GENERATOR = dict(type='ResnetGenerator', blocks=1, channels=4)
 TINY = [
     'model.translator.generator.blocks=1',
     'model.translator.generator.channels=4',
@@ -79,11 +78,12 @@ def checkpoints(tmp_path):
     """What stages of this config and of others leave, untrained."""
     init_default_scope('mmseg')
     cfg = Config.fromfile(CYCADA)
+    own = cfg.model.translator.generator.to_dict() | dict(blocks=1, channels=4)
     networks = dict(
         segmentor=MODELS.build(cfg.model.segmentor),
-        generator=MODELS.build(GENERATOR),
-        larger=MODELS.build(GENERATOR | dict(blocks=2)),
-        smaller=MODELS.build(GENERATOR | dict(blocks=0)),
+        generator=MODELS.build(own),
+        larger=MODELS.build(own | dict(blocks=2)),
+        smaller=MODELS.build(own | dict(blocks=0)),
         unet=MODELS.build(dict(type='UnetGenerator', channels=4, downs=5)),
     )
     prefixes = dict(segmentor='segmentor.')

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 from tool_helpers import ROOT, contents
@@ -126,11 +127,11 @@ def test_a_data_set_trains_as_before(run_tool, model, toy_data, tmp_path, copy):
 def test_a_whole_run_of_stages(run_tool, tmp_path):
     """The config of CyCADA with the final checkpoint of its run, which holds one generator."""
     save(tmp_path / 'in/1.png', 16, 24)
-    frozen = dict(GENERATOR, blocks=3, channels=16)
-    translator = MODELS.build(dict(type='FrozenTranslator', generator=frozen))
+    config = ROOT / 'configs/small/cycada_toy.py'
+    generator = Config.fromfile(config).model.translator.generator
+    translator = MODELS.build(dict(type='FrozenTranslator', generator=generator))
     state = {f'translator.{name}': value for name, value in translator.state_dict().items()}
     torch.save(dict(state_dict=state), tmp_path / 'iter_200.pth')
-    config = ROOT / 'configs/small/cycada_toy.py'
     done = run_tool(TOOL, config, 'iter_200.pth', 'in', 'out')
     assert done.code == 0, done.err
     pixels = torch.from_numpy(read(tmp_path / 'in/1.png').copy()).permute(2, 0, 1)[None].float()
