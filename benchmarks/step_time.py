@@ -69,12 +69,22 @@ def size_of(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def require_multiples(args: argparse.Namespace) -> None:
-    """Refuse a size that a chosen method's generators cannot take, before anything runs."""
-    for method in args.methods:
+def require_fitting(chosen: Sequence[tuple[str, str | None]], args: argparse.Namespace) -> None:
+    """Refuse sizes and batches that a chosen row cannot take, before anything runs."""
+    sides = size_of(args.size)
+    for method, segmentor in chosen:
         divisor = METHODS[method].divisor
-        if any(side % divisor for side in size_of(args.size)):
+        if any(side % divisor for side in sides):
             raise UserError(f'--size {args.size}: {method} needs multiples of {divisor} pixels')
+        if args.batch < 2 and segmentor and _pools_images(SEGMENTORS[segmentor]()):
+            raise UserError(
+                f'--batch {args.batch}: {segmentor} normalises the mean of each image over the batch: '
+                'give 2 or more'
+            )
+
+
+def _pools_images(segmentor: dict) -> bool:
+    return segmentor['decode_head']['type'] == 'PSPHead'
 
 
 def measure(
@@ -193,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             '--methods, --segmentors: none of these segmentors has the auxiliary head needed'
         )
-    require_multiples(args)
+    require_fitting(chosen, args)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     console = Console(stderr=True)
     with threads(args.threads), Progress(*columns, TimeRemainingColumn(), console=console) as bar:

@@ -139,3 +139,8 @@ def test_a_wrong_size_is_told(size):
 def test_generators_need_sizes_that_fit():
     with pytest.raises(UserError, match='--size 90x160: cycada_translate needs multiples of 4'):
         step_time.main(['--methods', 'source_only', 'cycada_translate', '--size', '90x160'])
+
+
+def test_the_mean_of_one_image_cannot_be_normalised():
+    with pytest.raises(UserError, match='--batch 1: pspnet'):
+        step_time.main(['--methods', 'source_only', '--segmentors', 'pspnet', '--batch', '1'])

@@ -1,5 +1,7 @@
 """Checkpointed generators make the same update from less memory."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from builders import snapshot, state_gap
@@ -7,12 +9,14 @@ from cycle_builders import DISCRIMINATOR, GENERATOR, build_cycle_wrappers, build
 from measure import peak_bytes
 
 from mmseg_da.engine.activation_checkpointing import checkpoint_activations, require_modules
+from mmseg_da.engine.launch import build_model, load_config
+from mmseg_da.engine.stages import split
 from mmseg_da.testing import counted_forwards, toy_batch
 
 UNET = dict(type='UnetGenerator', downs=3, channels=4)
 WHOLE = [f'generators.{name}.model' for name in ('source_to_target', 'target_to_source')]
 BLOCK = [f'{name}.10' for name in WHOLE]
-SIZE = (64, 64)
+CONFIG = Path(__file__).resolve().parents[3] / 'configs' / 'small' / 'cycada_toy.py'
 
 
 def train(names, steps=2, **settings):
@@ -22,7 +26,7 @@ def train(names, steps=2, **settings):
     wrappers = build_cycle_wrappers(model)
     for seed in range(steps):
         torch.manual_seed(seed)
-        model.train_step(toy_batch(2, SIZE, SIZE, seed=seed), wrappers)
+        model.train_step(toy_batch(seed=seed), wrappers)
     return model
 
 
@@ -59,7 +63,16 @@ def test_the_peak_is_lower():
     for names in ((), WHOLE):
         model = build_translator(generator=generator)
         checkpoint_activations(model, names)
-        wrappers, batch = build_cycle_wrappers(model), toy_batch(2, SIZE, SIZE)
+        wrappers, batch = build_cycle_wrappers(model), toy_batch()
         model.train_step(batch, wrappers)
         found[bool(names)] = peak_bytes(lambda: model.train_step(batch, wrappers))  # noqa: B023
     assert found[True] < 0.75 * found[False]
+
+
+def test_a_stage_of_the_config_names_them(tmp_path):
+    option = {'stages.translate.activation_checkpointing': [*WHOLE, *BLOCK]}
+    stages = {each.name: each for each in split(load_config(str(CONFIG), option, str(tmp_path)))}
+    cfg = stages['translate'].cfg
+    assert 'activation_checkpointing' not in stages['align'].cfg
+    require_modules(build_model(cfg), cfg.activation_checkpointing)
+    assert cfg.activation_checkpointing == option['stages.translate.activation_checkpointing']
