@@ -15,8 +15,8 @@ model = dict(
     translator=_base_.translator,
     data_preprocessor=_base_.data_preprocessor,
 )
-# Half of each image is enough to learn the look of, in half the time.
-translate_crop = (96, 96)
+# A part of each image is enough to learn the look of, and more images show more of it.
+translate_crop = (64, 64)
 translate_source_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
@@ -37,10 +37,12 @@ stages = dict(
             data_preprocessor=dict(size=translate_crop),
         ),
         train_dataloader=dict(
+            batch_size=4,
             dataset=dict(
                 source=dict(pipeline=translate_source_pipeline),
                 target=dict(pipeline=translate_target_pipeline),
-            )
+            ),
         ),
+        auto_scale_lr=dict(base_batch_size=4),
     ),
 )

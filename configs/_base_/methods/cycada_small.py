@@ -46,7 +46,7 @@ stages = dict(
             _delete_=True,
             constructor='PartwiseOptimWrapperConstructor',
             type='OptimWrapper',
-            generators=dict(optimizer=dict(type='Adam', lr=5e-4, betas=(0.5, 0.999))),
+            generators=dict(optimizer=dict(type='Adam', lr=1e-3, betas=(0.5, 0.999))),
             discriminators=dict(optimizer=dict(type='Adam', lr=5e-4, betas=(0.5, 0.999))),
         ),
         train_dataloader=dict(batch_size=2),
@@ -69,6 +69,6 @@ stages = dict(
             segmentor=dict(optimizer=dict(lr=3e-4)),
             discriminators=dict(optimizer=dict(lr=1e-3)),
         ),
-        train_cfg=dict(max_iters=200),
+        train_cfg=dict(max_iters=300),
     ),
 )
