@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -132,16 +132,21 @@ def run_trials(
 
     One that fails keeps those that wait from starting, not those that run from ending.
     """
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {
-            trial: pool.submit(run_trial, trial, work_dir, root, options_of(trial), progress)
-            for trial in trials
-        }
+    failed = threading.Event()
+
+    def attempt(trial: Trial) -> Result:
+        if failed.is_set():
+            raise CancelledError
         try:
-            return {trial: future.result() for trial, future in futures.items()}
+            return run_trial(trial, work_dir, root, options_of(trial), progress)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            failed.set()
             raise
+
+    with ThreadPoolExecutor(jobs) as pool:
+        # In order: the one that failed comes before those that it kept from starting.
+        futures = {trial: pool.submit(attempt, trial) for trial in trials}
+        return {trial: future.result() for trial, future in futures.items()}
 
 
 def fingerprint(trial: Trial, root: Path, options: Sequence[str]) -> str:

@@ -100,3 +100,11 @@ def test_trials_at_a_time_are_those_one_after_the_other(tmp_path):
     wanted = {each.trial: each for each in done}
     for jobs in (1, 2):
         assert trials.run_trials(list(wanted), tmp_path, ROOT, lambda _: [], jobs=jobs) == wanted
+
+
+def test_a_trial_that_fails_keeps_the_next_from_starting(tmp_path, monkeypatch):
+    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path / 'empty'))
+    several = [Trial('source_only', 'toy', seed) for seed in (0, 1)]
+    with pytest.raises(UserError, match='source_only_toy_seed0'):
+        trials.run_trials(several, tmp_path, ROOT, lambda _: [])
+    assert [folder.name for folder in tmp_path.iterdir()] == ['source_only_toy_seed0']

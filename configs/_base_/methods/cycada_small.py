@@ -31,7 +31,7 @@ stages = dict(
             cycle_weight=10.0,
             identity_weight=0.5,
             pool_size=20,
-            # As in the paper's experiment on GTA5. The pictures show the classes all the same.
+            # Off, as in the paper's model for GTA5; a weight of 1 turns it on.
             semantics=dict(checkpoint='stage:source', target='hard', weight=0.0),
             data_preprocessor=dict(
                 type='DomainPreprocessor',

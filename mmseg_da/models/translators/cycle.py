@@ -93,11 +93,14 @@ class CycleTranslator(PhasedModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        if gan not in ('lsgan', 'vanilla') or backward not in ('stages', 'summed'):
-            raise UserError(
-                f"model.gan is {gan!r}, which must be 'lsgan' or 'vanilla', and model.backward "
-                f"{backward!r}, 'stages' or 'summed'"
-            )
+        _require(gan in ('lsgan', 'vanilla'), f"gan={gan!r} is neither 'lsgan' nor 'vanilla'")
+        _require(
+            backward in ('stages', 'summed'),
+            f"backward={backward!r} is neither 'stages' nor 'summed'",
+        )
+        if not isinstance(gan_weight, Mapping):
+            gan_weight = dict.fromkeys(DOMAINS, gan_weight)
+        _require(set(gan_weight) == set(DOMAINS), f'gan_weight={gan_weight!r} needs {DOMAINS}')
         require_domains(self.data_preprocessor)
         self._require_unit_range()
         self.generators = ModuleDict(
@@ -107,11 +110,7 @@ class CycleTranslator(PhasedModel):
         self.pools = ModuleDict({name: ImagePool(pool_size) for name in DOMAINS})
         self.semantics = None if semantics is None else SemanticConsistency(**semantics)
         self.gan, self.cycle_weight, self.identity_weight = gan, cycle_weight, identity_weight
-        self.gan_weight = (
-            dict(gan_weight)
-            if isinstance(gan_weight, Mapping)
-            else dict.fromkeys(DOMAINS, gan_weight)
-        )
+        self.gan_weight = dict(gan_weight)
         self._phases = self._plan(backward == 'stages')
 
     def parts(self) -> dict[str, nn.Module]:
@@ -246,3 +245,8 @@ class CycleTranslator(PhasedModel):
                 'model.data_preprocessor: generators work on RGB in [-1, 1]: set mean=[127.5] * 3, '
                 'std=[127.5] * 3, bgr_to_rgb=True'
             )
+
+
+def _require(fits: bool, otherwise: str) -> None:
+    if not fits:
+        raise UserError(f'model (CycleTranslator): {otherwise}')

@@ -147,7 +147,8 @@ def test_each_direction_may_weigh_its_adversary():
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (dict(gan='hinge'), r"model\.gan is 'hinge'"),
+        (dict(gan='hinge'), r"gan='hinge' is neither"),
+        (dict(gan_weight=dict(source=1.0)), r"gan_weight=\{'source': 1.0\} needs"),
         (dict(backward='twice'), r"'twice'"),
         (dict(data_preprocessor=toy_preprocessor()), r'RGB in \[-1, 1\].*127\.5'),
         (dict(semantics=semantics(target='best')), r"target='best'"),
