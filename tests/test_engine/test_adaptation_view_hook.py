@@ -268,6 +268,7 @@ def test_each_stage_draws_into_its_own_folder(short_config, tmp_path):
         (f'stages.{name}.train_cfg.max_iters' for name in ('source', 'translate')), 2
     )
     options = {'stages.segment': None, 'stages.align': None, f'{VIEW}.interval': 2}
+    options['stages.translate.model.semantics.weight'] = 1.0
     train(short_config(tmp_path, 'small/cycada_toy', **short, **options))
     panels = {}
     for stage in ('source', 'translate'):

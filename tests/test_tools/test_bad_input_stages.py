@@ -44,14 +44,14 @@ def pictures(root, folder):
 def test_images_smaller_than_the_crop_are_named(refused, own_data, folder, domain):
     """They would be padded, and the generator learn to draw a black border."""
     for path in pictures(own_data, folder):
-        Image.open(path).resize((160, 80)).save(path)
+        Image.open(path).resize((100, 50)).save(path)
     if domain == 'source':
         for path in (own_data / 'gta/labels').glob('*.png'):
-            Image.open(path).resize((160, 80), Image.Resampling.NEAREST).save(path)
+            Image.open(path).resize((100, 50), Image.Resampling.NEAREST).save(path)
     said = refused(*train(*ONLY_TRANSLATE))
     assert f'{own_data / folder}/' in said
-    assert f'.png: is 80 x 96 (height x width) after the {domain} pipeline' in said
-    assert 'smaller than the 96 x 96 of model.data_preprocessor.size' in said
+    assert f'.png: is 50 x 64 (height x width) after the {domain} pipeline' in said
+    assert 'smaller than the 64 x 64 of model.data_preprocessor.size' in said
 
 
 def test_a_translation_reads_other_kinds_of_pictures(run_tool, own_data):
