@@ -26,7 +26,7 @@ def network(config: str, part: int = 1, **backbone: object) -> dict:
         **backbone: Settings of the backbone to change.
     """
     model = Config.fromfile(MODEL_CONFIGS / config).model.to_dict()
-    for each in _dicts(model):
+    for each in dicts_in(model):
         each.pop('init_cfg', None)
         each |= {key: 0.0 for key in ('dropout_ratio', 'drop_path_rate') if key in each}
         if each.get('type') == 'SyncBN':
@@ -47,13 +47,14 @@ def _narrow(head: dict, part: int) -> None:
         head |= {key: head[key] // part for key in ('in_channels', 'channels') if key in head}
 
 
-def _dicts(value: object) -> Iterator[dict]:
+def dicts_in(value: object) -> Iterator[dict]:
+    """Every dict of a nested config, the outer ones first."""
     if isinstance(value, dict):
         yield value
         value = list(value.values())
     if isinstance(value, list | tuple):
         for each in value:
-            yield from _dicts(each)
+            yield from dicts_in(each)
 
 
 SEGMENTORS = dict(

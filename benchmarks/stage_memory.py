@@ -19,6 +19,7 @@ import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from networks import dicts_in
 from torch import Tensor, nn
 
 from mmseg_da.engine.launch import build_model, load_config
@@ -60,7 +61,7 @@ def _address(tensor: Tensor) -> int:
 def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
     """Bytes that autograd keeps for each backward of one iteration, by phase and terms."""
     cfg = Config(stage.cfg.to_dict(), filename=stage.cfg.filename)
-    for part in _dicts(cfg.model):
+    for part in dicts_in(cfg.model):
         part.pop('init_cfg', None)
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
@@ -78,15 +79,6 @@ def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
                 del losses, saved
                 model.end_stage(step, part)
     return found
-
-
-def _dicts(value: object) -> Iterator[dict]:
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from _dicts(each)
 
 
 def _sizes(cfg: Config) -> dict[str, tuple[int, int]]:

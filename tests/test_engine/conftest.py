@@ -44,3 +44,15 @@ def short_config(toy_data, monkeypatch):
         return cfg
 
     return make
+
+
+@pytest.fixture
+def plainly_written(monkeypatch):
+    """Configs are written on one line, because laying them out takes most of a short run."""
+
+    def as_it_is(text, **_):
+        return text, True
+
+    # onedl-mmengine imports it where it is used, mmengine at the top
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
+    monkeypatch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)

@@ -12,19 +12,9 @@ from mmseg_da.engine import ClosedGateHook, launch
 from mmseg_da.models import FeatureAlignment
 
 RIVAL = dict(type='PointwiseDiscriminator', channels=(8,), dropout=0.0)
+pytestmark = pytest.mark.usefixtures('plainly_written')
+
 NEVER = 0.999  # an accuracy that the rival does not reach
-
-
-@pytest.fixture(autouse=True)
-def _plainly_written(monkeypatch):
-    """Configs are written on one line, because laying them out takes most of a short run."""
-
-    def as_it_is(text, **_):
-        return text, True
-
-    # onedl-mmengine imports it where it is used, mmengine at the top
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-    monkeypatch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
 
 
 @pytest.fixture

@@ -13,19 +13,7 @@ from mmseg_da.registry import MODELS
 
 GENERATOR = dict(type='ResnetGenerator', blocks=1, channels=4)
 
-pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(autouse=True)
-def _plainly_written(monkeypatch):
-    """Configs are written on one line, because laying them out takes most of a short run."""
-
-    def as_it_is(text, **_):
-        return text, True
-
-    # onedl-mmengine imports it where it is used, mmengine at the top
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-    monkeypatch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures('plainly_written')]
 
 
 def save(network, path):
