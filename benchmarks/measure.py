@@ -1,5 +1,6 @@
 """How the benchmarks measure: in pairs, and memory by the allocator's own events."""
 
+import ctypes
 import gc
 import json
 import os
@@ -15,6 +16,23 @@ from pathlib import Path
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # glibc's names of its settings
+_NEVER, _PAD = 2**31 - 1, 2**28
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep what it frees, as torch's allocator does on a GPU.
+
+    By itself, glibc hands large blocks back to the system and takes them again, page by page, at
+    a cost that depends on the order of allocations and is none of the code's that is measured.
+
+    Returns:
+        Whether the C library took all of the settings; only glibc has them.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_TOP_PAD, _PAD))
+    return mallopt is not None and all(mallopt(*each) == 1 for each in settings)
 
 
 def seconds(task: Callable[[], object]) -> tuple[float, float]:

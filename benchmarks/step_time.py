@@ -23,6 +23,7 @@ from iterations import Pair, build_pair, rows
 from measure import (
     environment,
     environment_text,
+    keep_freed_memory,
     paired,
     peak_bytes,
     summary,
@@ -204,13 +205,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             '--methods, --segmentors: none of these segmentors has the auxiliary head needed'
         )
     require_fitting(chosen, args)
+    kept = keep_freed_memory()
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), 'left:')
     console = Console(stderr=True)
     with threads(args.threads), Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         facts = environment(args.seed)
         found = [measure(method, segmentor, args, bar) for method, segmentor in chosen]
     text = (
-        f'{environment_text(facts)}\n{args.batch} images of {args.size} of each domain, '
+        f'{environment_text(facts)}{"" if kept else "Freed memory goes back to the system. "}\n'
+        f'{args.batch} images of {args.size} of each domain, '
         f'{found[0]["blocks"]} blocks of plain, ours, ours, plain; milliseconds are of the fastest '
         f'block.\n\n{table(found)}'
     )

@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import measure
 import methods
@@ -42,6 +45,24 @@ def test_blocks_are_plain_ours_ours_plain():
     )
     assert order == ['plain', 'ours', 'ours', 'plain']
     assert block == dict(plain=(2.0, 0.0), ours=(15.0, 0.0))
+
+
+def test_freed_memory_is_kept():
+    """A block that was freed is at once at hand again, without page faults."""
+    script = (
+        'import resource, sys; sys.path.insert(0, sys.argv[1]); import measure, torch\n'
+        'assert measure.keep_freed_memory()\n'
+        'def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n'
+        'torch.set_num_threads(1)\n'
+        'for _ in range(20): torch.ones(2**24)\n'
+        'before = faults()\n'
+        'for _ in range(5): torch.ones(2**24)\n'
+        'print(faults() - before)'
+    )
+    folder = str(Path(measure.__file__).parent)
+    command = [sys.executable, '-W', 'ignore', '-c', script, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000  # else five times 16384 pages
 
 
 def test_the_peak_is_of_live_tensors():
