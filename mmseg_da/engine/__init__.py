@@ -2,14 +2,18 @@
 
 from mmseg_da.engine.hooks import (
     AdaptationViewHook,
+    ClassSurgeryHook,
     ClosedGateHook,
     DivergenceHook,
+    NormEvalHook,
     SafeCheckpointHook,
     StageReportHook,
+    UnfreezeHook,
 )
 from mmseg_da.engine.loops import ExactTrainLoop
 from mmseg_da.engine.optimizers import (
     CpuAmpOptimWrapper,
+    LayerwiseOptimWrapperConstructor,
     PartwiseOptimWrapper,
     PartwiseOptimWrapperConstructor,
 )
@@ -20,16 +24,20 @@ from mmseg_da.engine.wrappers import PhasedDDP
 
 __all__ = [
     'AdaptationViewHook',
+    'ClassSurgeryHook',
     'ClosedGateHook',
     'CpuAmpOptimWrapper',
     'DivergenceHook',
     'DomainAdaptationRunner',
     'ExactTrainLoop',
+    'LayerwiseOptimWrapperConstructor',
     'LinearDecayLR',
+    'NormEvalHook',
     'PartwiseOptimWrapper',
     'PartwiseOptimWrapperConstructor',
     'PhasedDDP',
     'SafeCheckpointHook',
     'StageReportHook',
     'StagedRunner',
+    'UnfreezeHook',
 ]

@@ -30,6 +30,28 @@ class Misfits(NamedTuple):
         return '; '.join(f'{what}: {_first(names)}' for what, names in said if names)
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside of distributed wrappers and of test-time augmentation."""
+    while isinstance(getattr(model, 'module', None), nn.Module):
+        model = model.module
+    return model
+
+
+def segmentor_of(model: nn.Module) -> nn.Module:
+    """The segmentor of an adaptor, or a plain one itself, also inside of wrappers."""
+    model = unwrapped(model)
+    return getattr(model, SEGMENTOR, model)
+
+
+def renaming(model: nn.Module) -> list[tuple[str, str]]:
+    """How mmengine is to rename the weights of a checkpoint, as pairs of pattern and replacement.
+
+    A plain segmentor takes those of an adaptor by it; the other way is the adaptor's own.
+    """
+    plain = unwrapped(model) is segmentor_of(model)
+    return [(r'^module\.', ''), *([(rf'^{SEGMENTOR}\.', '')] if plain else [])]
+
+
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights in a checkpoint by name, without the prefix of a distributed wrapper."""
     state = checkpoint.get('state_dict', checkpoint)
@@ -84,8 +106,7 @@ def check_predicts(model: nn.Module, checkpoint: Mapping[str, Any], filename: st
     Raises:
         UserError: Weights are missing or of another shape.
     """
-    model = _unwrapped(model)
-    network = getattr(model, SEGMENTOR, model)
+    network = segmentor_of(model)
     missing, _, reshaped = compare(network, segmentor_weights(weights_of(checkpoint)))
     misfits = Misfits(
         [name for name in missing if not name.endswith('num_batches_tracked') and _predicts(name)],
@@ -105,9 +126,9 @@ def check_start(model: nn.Module, checkpoint: Mapping[str, Any], filename: str) 
     Raises:
         UserError: It has none, so the training would start from nothing.
     """
-    model, weights = _unwrapped(model), weights_of(checkpoint)
-    inner = getattr(model, SEGMENTOR, model)
-    if _shares(model, weights) or _shares(inner, segmentor_weights(weights)):
+    weights = weights_of(checkpoint)
+    inner = segmentor_weights(weights)
+    if _shares(unwrapped(model), weights) or _shares(segmentor_of(model), inner):
         return
     first = f', but {_first(list(weights))}' if weights else ''
     raise UserError(
@@ -118,7 +139,7 @@ def check_start(model: nn.Module, checkpoint: Mapping[str, Any], filename: str) 
 
 def differences(model: nn.Module, checkpoint: Mapping[str, Any]) -> Misfits:
     """What differs between the weights of a model and those of a checkpoint of its training."""
-    return compare(_unwrapped(model), weights_of(checkpoint))
+    return compare(unwrapped(model), weights_of(checkpoint))
 
 
 def _shares(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
@@ -128,13 +149,6 @@ def _shares(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
 
 def _predicts(name: str) -> bool:
     return not name.startswith('auxiliary_head')
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside of distributed wrappers and of test-time augmentation."""
-    while isinstance(getattr(model, 'module', None), nn.Module):
-        model = model.module
-    return model
 
 
 def _size(tensor: Tensor) -> str:

@@ -20,7 +20,7 @@ from mmseg_da.datasets.outputs import require_own_names, require_writable
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.distributed import prepare
-from mmseg_da.engine.fitting import check_predicts
+from mmseg_da.engine.fitting import check_predicts, renaming
 from mmseg_da.engine.settings import check_settings
 from mmseg_da.engine.starting import starting
 from mmseg_da.errors import UserError
@@ -243,6 +243,8 @@ def _checking(load: Callable[..., dict], model: nn.Module) -> Callable[..., dict
 
     @functools.wraps(load)
     def load_checkpoint(filename: str, *args: Any, **kwargs: Any) -> dict:
+        if len(args) < 3:
+            kwargs.setdefault('revise_keys', renaming(model))
         checkpoint = load(filename, *args, **kwargs)
         check_predicts(model, checkpoint, filename)
         return checkpoint

@@ -24,9 +24,10 @@ from mmseg_da.engine.checkpoints import (
     require_settings,
     restore_gradients,
 )
+from mmseg_da.engine.class_sets import check_meaning, starts_training, training_classes
 from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
-from mmseg_da.engine.fitting import check_start, differences
-from mmseg_da.engine.hooks import SafeCheckpointHook
+from mmseg_da.engine.fitting import check_start, differences, renaming
+from mmseg_da.engine.hooks import ClassSurgeryHook, SafeCheckpointHook
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
 from mmseg_da.errors import UserError
@@ -113,6 +114,7 @@ class DomainAdaptationRunner(Runner):
         built = super().build_train_loop(_ours(loop))
         check_pairing(built.dataloader)
         check_classes(self.model, built.dataloader.dataset)
+        name_files(built.dataloader.dataset)
         return built
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
@@ -168,14 +170,21 @@ class DomainAdaptationRunner(Runner):
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
         """Load weights, and note the gradients beside them.
 
+        A plain segmentor takes those of an adaptor, too.
+
         Raises:
-            UserError: It holds none of the model's weights.
+            UserError: It holds none of the model's weights, or its classifier is of other classes
+                than the training data and no ``ClassSurgeryHook`` says what to do about that.
         """
-        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         if self._is_resuming:
+            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
             self._check_resumable(filename, checkpoint)
         else:
+            if len(args) < 3:
+                kwargs.setdefault('revise_keys', renaming(self.model))
+            checkpoint = super().load_checkpoint(filename, *args, **kwargs)
             check_start(self.model, checkpoint, filename)
+            self._check_classes(filename, checkpoint)
         self.accumulated = checkpoint.get('gradients', {})
         return checkpoint
 
@@ -215,6 +224,13 @@ class DomainAdaptationRunner(Runner):
                 f'{filename}: cannot resume, because it is of another network ({misfits}). Resume '
                 'it with its own config, or give this one another --work-dir.'
             )
+
+    def _check_classes(self, filename: str, checkpoint: Mapping[str, Any]) -> None:
+        """See that a start from a checkpoint keeps the meaning of its classes."""
+        told = any(isinstance(hook, ClassSurgeryHook) for hook in self.hooks)
+        if starts_training(self) and not told:
+            classes = training_classes(self)
+            check_meaning(self.model, checkpoint, classes, filename, self.logger)
 
     def _check_parts(self, filename: str, saved: Mapping[str, Any]) -> None:
         """Compare the parts that a checkpoint has optimizers of with those of this training."""

@@ -20,7 +20,12 @@ class ASPPV2Head(BaseDecodeHead):
         dilations: One branch each. ``(6, 12, 18, 24)`` is the paper's and what ADVENT, FDA and BDL
             train; ``(6, 12)`` is what AdaptSegNet's released code sums.
         **kwargs: Arguments of ``BaseDecodeHead``; ``channels`` has no effect.
+
+    Attributes:
+        classifiers: Names of the layers that give a score per class.
     """
+
+    classifiers = ('branches',)
 
     def __init__(self, dilations: Sequence[int] = (6, 12, 18, 24), **kwargs: Any) -> None:
         kwargs.setdefault('channels', kwargs.get('num_classes'))

@@ -24,7 +24,12 @@ class FCN8sHead(BaseDecodeHead):
     Args:
         in_channels: Channels of the images, of pool3, pool4 and fc7.
         **kwargs: Arguments of ``BaseDecodeHead``; ``channels`` and ``align_corners`` have no effect.
+
+    Attributes:
+        classifiers: Names of the layers that give a score per class.
     """
+
+    classifiers = ('conv_seg', 'score_pool3', 'score_pool4')
 
     def __init__(self, in_channels: Sequence[int] = (3, 256, 512, 4096), **kwargs: Any) -> None:
         fixed = dict(in_index=(0, 1, 2, 3), input_transform='multiple_select', dropout_ratio=0)
