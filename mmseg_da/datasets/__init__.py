@@ -2,8 +2,8 @@
 
 from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.gta import GTADataset
-from mmseg_da.datasets.samplers import Draw, SourceTargetSampler
-from mmseg_da.datasets.seeded_subset import SeededSubset
+from mmseg_da.datasets.labelled import LabelledDataset
+from mmseg_da.datasets.samplers import Draw, LabelledSampler, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
 from mmseg_da.datasets.synthia import SynthiaDataset
 
@@ -11,7 +11,8 @@ __all__ = [
     'CrossCityDataset',
     'Draw',
     'GTADataset',
-    'SeededSubset',
+    'LabelledDataset',
+    'LabelledSampler',
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',

@@ -1,6 +1,5 @@
 """Of which classes are the weights of a checkpoint, and how they come to be of others."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,33 +71,30 @@ def first_difference(theirs: Sequence[str], ours: Sequence[str]) -> int | None:
     return next((at for at, (one, other) in pairs if _key(one) != _key(other)), None)
 
 
-def check_meaning(
-    model: nn.Module,
-    checkpoint: Mapping[str, Any],
-    classes: Sequence[str],
-    filename: str,
-    logger: logging.Logger,
-) -> None:
+def check_meaning(runner: Runner, checkpoint: Mapping[str, Any], filename: str) -> None:
     """See that a classifier that fits in shape is of the classes that are trained.
 
     mmengine leaves out a classifier of another number of classes, and says so. One of the same
-    number it loads, whatever the classes are.
+    number it loads, whatever the classes are. Warns if the file does not say its classes.
 
     Args:
-        model: Of the training, also inside of wrappers.
+        runner: Nothing is looked at unless it starts a training on data that names its classes, and
+            none of its hooks ``decides_on_classes``.
         checkpoint: What the file holds.
-        classes: Of the training data; if there are none, nothing is looked at.
         filename: The file, for the message.
-        logger: Is told if the file does not say its classes.
 
     Raises:
         UserError: The classes differ in name or order; names the first that does.
     """
-    if not classes or not _fitting_classifiers(unwrapped(model), weights_in(checkpoint)):
+    decided = any(getattr(hook, 'decides_on_classes', False) for hook in runner.hooks)
+    if decided or not starts_training(runner):
+        return
+    classes = training_classes(runner)
+    if not classes or not _fitting_classifiers(unwrapped(runner.model), weights_in(checkpoint)):
         return
     theirs = classes_in(checkpoint)
     if theirs is None:
-        logger.warning(
+        runner.logger.warning(
             f'{filename} does not say which classes its weights are of: they are taken for those of '
             f'the training data, {", ".join(classes)}, in this order.'
         )

@@ -24,10 +24,10 @@ from mmseg_da.engine.checkpoints import (
     require_settings,
     restore_gradients,
 )
-from mmseg_da.engine.class_sets import check_meaning, starts_training, training_classes
+from mmseg_da.engine.class_sets import check_meaning
 from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
 from mmseg_da.engine.fitting import check_start, differences, renaming
-from mmseg_da.engine.hooks import ClassSurgeryHook, SafeCheckpointHook
+from mmseg_da.engine.hooks import SafeCheckpointHook
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
 from mmseg_da.errors import UserError
@@ -184,7 +184,7 @@ class DomainAdaptationRunner(Runner):
                 kwargs.setdefault('revise_keys', renaming(self.model))
             checkpoint = super().load_checkpoint(filename, *args, **kwargs)
             check_start(self.model, checkpoint, filename)
-            self._check_classes(filename, checkpoint)
+            check_meaning(self, checkpoint, filename)
         self.accumulated = checkpoint.get('gradients', {})
         return checkpoint
 
@@ -224,13 +224,6 @@ class DomainAdaptationRunner(Runner):
                 f'{filename}: cannot resume, because it is of another network ({misfits}). Resume '
                 'it with its own config, or give this one another --work-dir.'
             )
-
-    def _check_classes(self, filename: str, checkpoint: Mapping[str, Any]) -> None:
-        """See that a start from a checkpoint keeps the meaning of its classes."""
-        told = any(isinstance(hook, ClassSurgeryHook) for hook in self.hooks)
-        if starts_training(self) and not told:
-            classes = training_classes(self)
-            check_meaning(self.model, checkpoint, classes, filename, self.logger)
 
     def _check_parts(self, filename: str, saved: Mapping[str, Any]) -> None:
         """Compare the parts that a checkpoint has optimizers of with those of this training."""

@@ -46,6 +46,7 @@ class ClassSurgeryHook(Hook):
 
     Attributes:
         report: What became of each weight, once a checkpoint was loaded.
+        decides_on_classes: The runner leaves it to this hook what other classes mean.
 
     Raises:
         UserError: ``mode`` is unknown; while loading, ``'keep'`` where classes differ, ``'remap'``
@@ -53,6 +54,7 @@ class ClassSurgeryHook(Hook):
             no classifier to change.
     """
 
+    decides_on_classes = True
     priority = 'VERY_HIGH'  # before anything looks at what is loaded
 
     def __init__(
