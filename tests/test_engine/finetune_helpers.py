@@ -59,7 +59,7 @@ def plain_config(
             randomness=dict(seed=0),
             work_dir=str(work_dir),
         ),
-        filename='finetune.py',
+        format_python_code=False,
     )
     cfg.merge_from_dict(settings)
     return cfg

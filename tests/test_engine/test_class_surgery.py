@@ -6,7 +6,9 @@ from checkpoint_helpers import load
 from finetune_helpers import (
     CLASSIFIERS,
     OTHER_CLASSES,
+    PREPROCESSOR,
     SOURCE_CLASSES,
+    labelled,
     plain_config,
     trained,
 )
@@ -20,7 +22,7 @@ from mmseg_da.testing import toy_adaptor, toy_optim_wrapper, toy_pspnet
 
 pytestmark = pytest.mark.stack
 OURS = [name.lower() for name in OTHER_CLASSES]
-ADAPTOR = dict(toy_adaptor(toy_pspnet(), dict(seg=dict(type='SourceSupervision'))), _delete_=True)
+DOMAINS = dict(type='DomainPreprocessor', source=dict(size=(96, 192)), target=dict(size=(96, 192)))
 
 
 @pytest.fixture(scope='module')
@@ -197,24 +199,15 @@ def test_the_log_says_what_was_done(start, tmp_path):
 
 def adaptor_settings(data, classes):
     """What makes the plain training one of an adaptor, in the same classes."""
-    dataset = plain_config(data, data, classes).train_dataloader.dataset.dataset
-    target = dict(
-        dataset, data_prefix=dict(img_path='leftImg8bit/train'), pipeline=[
-            dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
-        ]
-    )  # fmt: skip
-    pair = dict(type='SourceTargetDataset', source=dataset, target=target, _delete_=True)
-    size = dict(size=(96, 192))
-    domains = dict(data_preprocessor=dict(source=size, target=size))
+    source = labelled(data, classes)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    target = source | dict(data_prefix=dict(img_path='leftImg8bit/train'), pipeline=pipeline)
+    pair = dict(_delete_=True, type='SourceTargetDataset', source=source, target=target)
+    adaptor = toy_adaptor(toy_pspnet(), dict(seg=dict(type='SourceSupervision')))
     return dict(
-        model=ADAPTOR
-        | dict(
-            data_preprocessor=dict(ADAPTOR['data_preprocessor'])
-            | size
-            | domains['data_preprocessor']
-        ),
+        model=adaptor | dict(data_preprocessor=PREPROCESSOR | DOMAINS, _delete_=True),
         train_dataloader=dict(sampler=dict(type='SourceTargetSampler'), dataset=pair),
-        optim_wrapper=dict(toy_optim_wrapper(rivals=False), _delete_=True),
+        optim_wrapper=toy_optim_wrapper(rivals=False) | dict(_delete_=True),
     )
 
 
@@ -230,7 +223,7 @@ def test_an_adaptor_starts_from_a_plain_segmentor(start, source, toy_data, initi
         assert torch.equal(weights[f'segmentor.{name}'][1], initial[name][1])
         assert torch.equal(weights[f'segmentor.{name}'][0], theirs[name][2]) == (mode == 'remap')
     with pytest.raises(UserError, match="class 0 is 'road' there and 'sky' here"):
-        start(**settings)
+        start(**adaptor_settings(toy_data, OTHER_CLASSES))
 
 
 def test_a_plain_segmentor_starts_from_an_adaptor(start, source, toy_data, tmp_path):
@@ -253,7 +246,7 @@ def test_a_resume_and_a_test_are_left_alone(toy_data, tmp_path, source):
     trained(cfg)
     before = load(tmp_path / 'iter_2.pth')['state_dict']
     cfg = plain_config(toy_data, tmp_path, OTHER_CLASSES, 4, resume=True, **surgery)
-    runner, snapshot = trained(cfg)
+    _, snapshot = trained(cfg)
     assert all(same(snapshot.weights, before, before).values())
     cfg = plain_config(toy_data, tmp_path, OTHER_CLASSES, load_from=str(source), **surgery)
     dataset = cfg.train_dataloader.dataset.dataset

@@ -77,7 +77,7 @@ def test_every_part_has_its_rate(layerwise, factors):
     assert set(found) == {name for name, _ in model.named_parameters()}
     assert by_part(found) == pytest.approx(expected(*factors))
     groups = wrapper.optimizer.param_groups
-    assert len(groups) == len({value for value in found.values()})
+    assert len(groups) == len(set(found.values()))
     assert sum(len(group['params']) for group in groups) == len(found)
 
 
@@ -134,7 +134,7 @@ def test_in_an_adaptor_it_is_of_the_segmentors_part():
             dict(stages=dict(layer5=0.1)),
             "has 'layer5', but the stages of ResNetV1c are stem, layer1",
         ),
-        (dict(stages=dict(layer4=0)), r'layerwise\.stages\.layer4 is 0, .* frozen_stages'),
+        (dict(stages=dict(layer4=0)), r'layerwise\.stages\.layer4 is 0, .*frozen_stages'),
         (dict(heads=-1.0), r'layerwise\.heads is -1\.0'),
         (dict(conv_seg='10'), r"layerwise\.conv_seg is '10'"),
         (dict(decay=True), r'layerwise\.decay is True'),
@@ -148,7 +148,7 @@ def test_settings_that_cannot_be_followed(layerwise, said):
 
 
 def test_a_backbone_without_stages_and_an_optimizer_without_rate():
-    with pytest.raises(UserError, match='MixVisionTransformer has no stages layer1.*custom_keys'):
+    with pytest.raises(UserError, match=r'MixVisionTransformer has no stages layer1.*custom_keys'):
         build(dict(backbone=0.1), toy_segformer())
     with pytest.raises(UserError, match=r'multiplies optim_wrapper\.optimizer\.lr'):
         build(dict(backbone=0.1), optimizer=dict(type='Adadelta'))
