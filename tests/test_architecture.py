@@ -197,7 +197,9 @@ def test_config_names_follow_one_scheme(path):
     assert path.parent in (CONFIGS, CONFIGS / 'small', CONFIGS / 'cycada')
     # {method}[_{segmentor}]_{source}2{target}, {method}_{pair} for the small ones, and
     # {stage or segmentor}_{source}2{target} in the folder of a method
-    scheme = r'[a-z]\w*_[a-z]+(2[a-z]+)?' if small else r'[a-z][a-z0-9_]*_[a-z]+2[a-z]+'
+    # A training on labels of one domain: {segmentor}_source_{data}, {segmentor}_finetune_{data}.
+    pair, plain = r'[a-z][a-z0-9_]*_[a-z]+2[a-z]+', r'[a-z][a-z0-9]*_(source|finetune)_[a-z]+'
+    scheme = r'[a-z]\w*_[a-z]+(2[a-z]+)?' if small else f'{pair}|{plain}'
     assert re.fullmatch(scheme, path.stem)
 
 
