@@ -63,7 +63,18 @@ class DomainPreprocessor(SegDataPreProcessor):
                     f'data_preprocessor: training needs `size` (height, width) for the {name}, to '
                     'pad its images to; usually the crop size'
                 )
-        return {name: self.domains[name](data[name], training=True) for name in self.needed}
+        return {name: self._prepared(data[name], name) for name in self.needed}
+
+    def _prepared(self, batch: dict, domain: str) -> dict:
+        """One domain's batch; labels that need no padding and have not moved are not copied."""
+        prepared = self.domains[domain](batch, training=True)
+        for given, sample in zip(batch['data_samples'], prepared['data_samples'], strict=True):
+            labels, padded = given.get('gt_sem_seg'), sample.get('gt_sem_seg')
+            if labels is None or labels.data.device != padded.data.device:
+                continue
+            if labels.data.shape == padded.data.shape:
+                sample.gt_sem_seg = labels
+        return prepared
 
     def to_pixels(self, images: Tensor, domain: str) -> Tensor:
         """RGB pixels in [0, 255] of normalised images (N, 3, H, W) of a domain."""

@@ -77,21 +77,21 @@ class View:
     @cached_property
     def labels(self) -> Tensor:
         """Ground truth (N, H, W) of train ids, 255 where ignored. The source only."""
-        return torch.stack([sample.gt_sem_seg.data for sample in self.samples]).squeeze(1)
+        labels = torch.stack([sample.gt_sem_seg.data for sample in self.samples])
+        for sample, own in zip(self.samples, labels, strict=True):
+            sample.gt_sem_seg.data = own  # a part of the stack, so that one copy is held
+        return labels.squeeze(1)
 
     def close(self) -> None:
-        """The stage's losses are known: the backward needs no second hold on the labels."""
+        """Let go of the graph, keep the values: the stage's losses hold what their backward needs."""
         self.is_open = False
         self.__dict__.pop('labels', None)
+        if self._dense is not None:
+            self._detached, self._dense = self._dense.detach(self._keep_feats), None
 
     def remember(self) -> None:
         """Have the values at hand from now on, with a forward only if there was none."""
         _ = self.detached
-
-    def settle(self) -> None:
-        """Free the graph, keep the values. The stage's backward is done."""
-        if self._dense is not None:
-            self._detached, self._dense = self._dense.detach(self._keep_feats), None
 
     def forget(self) -> None:
         """Free everything: the next question costs a forward of its own."""
@@ -124,10 +124,10 @@ class Step:
             for view in chosen:
                 view.close()
 
-    def settle(self, views: tuple[str, ...]) -> None:
-        """Free the graphs of these views, keep their values."""
+    def forget(self, views: tuple[str, ...]) -> None:
+        """Free the values of these views, too."""
         for view in self._views(views):
-            view.settle()
+            view.forget()
 
     def remember(self) -> None:
         """Keep the values of both views for the rivals, before the segmentor moves."""

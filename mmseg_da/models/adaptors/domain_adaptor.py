@@ -154,24 +154,26 @@ class DomainAdaptor(PhasedModel):
             losses = {
                 f'{name}.{key}': value
                 for name in stage.terms
-                for key, value in self._losses_of(name, step, stage.phase).items()
+                for key, value in self._losses_of(name, step, stage.phase, stage.judged).items()
             }
-        if self._rivals() and stage == self._phases[0].stages[-1]:
+        rivals_follow = self._rivals() and stage.phase == SEGMENTOR
+        if rivals_follow and stage == self._phases[0].stages[-1]:
             step.remember()  # here and not in end_stage: by then the segmentor has moved
+        if stage == self._phases[-1].stages[-1]:
+            step.forget(stage.views)  # nobody asks again
         return losses
-
-    def end_stage(self, step: Step, stage: Stage) -> None:
-        step.settle(stage.views)
 
     def forward_inference(
         self, inputs: Tensor, data_samples: list | None, mode: str
     ) -> Tensor | list:
         return self.segmentor(inputs, data_samples, mode)
 
-    def _losses_of(self, name: str, step: Step, phase: str) -> dict[str, Tensor]:
+    def _losses_of(
+        self, name: str, step: Step, phase: str, judged: tuple[str, ...] = ()
+    ) -> dict[str, Tensor]:
         objective = self.objectives[name]
         if phase == DISCRIMINATORS:
-            return objective.discriminator_losses(step)
+            return objective.discriminator_losses(step, *([judged] if judged else []))
         return objective.losses(step)
 
     def _rivals(self) -> dict[str, nn.Module]:

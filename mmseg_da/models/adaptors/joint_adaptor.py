@@ -150,7 +150,6 @@ class JointAdaptor(DomainAdaptor):
         }
 
     def end_stage(self, step: JointRound, stage: Stage) -> None:
-        super().end_stage(step.step, stage)
         for name in stage.views:
             view = getattr(step.step, name)
             view.images = view.images.detach()  # of the generator's graph
