@@ -120,6 +120,8 @@ def without_ours(value: Any) -> Any:
         if name.startswith(f'{_OURS}.'):
             raise NoEquivalentError(name)
         return kept
+    if not isinstance(kind, type):  # a function that builds a dataset
+        raise NoEquivalentError(name)
     parent = next(each for each in kind.__mro__ if not is_ours(each))
     if kind.__name__ in _LOGS_MORE:
         return kept | dict(type=parent.__name__)
@@ -166,7 +168,7 @@ def _segmentor(settings: dict) -> dict:
     segmentor = dict(adaptor['segmentor'])
     own = segmentor.pop('data_preprocessor', None)
     shared = dict(adaptor.get('data_preprocessor') or own or {})
-    for domain in ('source', 'target'):  # used in training alone
+    for domain in ('source', 'target', 'labelled'):  # used in training alone
         shared.pop(domain, None)
     return segmentor | dict(data_preprocessor=shared | dict(type='SegDataPreProcessor'))
 

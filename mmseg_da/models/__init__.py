@@ -11,6 +11,7 @@ from mmseg_da.models.discriminators import (
 )
 from mmseg_da.models.objectives import (
     FeatureAlignment,
+    LabelledTargetSupervision,
     Objective,
     OutputAlignment,
     SourceSupervision,
@@ -20,6 +21,7 @@ from mmseg_da.models.translators import (
     CycleTranslator,
     FrozenTranslator,
     ImagePool,
+    PerSourceTranslator,
     ResnetGenerator,
     Translator,
     UnetGenerator,
@@ -39,9 +41,11 @@ __all__ = [
     'FrozenTranslator',
     'ImagePool',
     'JointAdaptor',
+    'LabelledTargetSupervision',
     'Objective',
     'OutputAlignment',
     'PatchDiscriminator',
+    'PerSourceTranslator',
     'Phase',
     'PhasedModel',
     'PixelDiscriminator',

@@ -112,7 +112,7 @@ class AlternatingAdaptor(DomainAdaptor):
         return tuple(phases)
 
     def end_stage(self, step: Step, stage: Stage) -> None:
-        for view in filter(None, (step.source, step.target)):
+        for view in step.views().values():
             view.forget()
 
     def train_step(

@@ -19,8 +19,8 @@ class Objective(BaseModule):
         loss_weight: Weight of the segmentor's losses.
 
     Attributes:
-        views: What it back-propagates through: any of ``'source'`` and ``'target'``. Objectives
-            that share a view are computed in one stage, with one backward; the default is right
+        views: What it back-propagates through: any of ``'source'``, ``'target'`` and
+            ``'labelled'``, the labelled target images if a training has some. Objectives that share a view are computed in one stage, with one backward; the default is right
             for every objective, a shorter list saves memory.
         needs_target: It looks at target images in some way. Where none does, they are not prepared.
         rival_sees_feats: Its discriminator looks at features, not only at logits.
