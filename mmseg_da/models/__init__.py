@@ -9,6 +9,7 @@ from mmseg_da.models.discriminators import (
     PixelDiscriminator,
     PointwiseDiscriminator,
 )
+from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
@@ -50,6 +51,7 @@ __all__ = [
     'PixelDiscriminator',
     'PointwiseDiscriminator',
     'ResnetGenerator',
+    'SegmentorEnsemble',
     'SourceSupervision',
     'Stage',
     'TargetEntropy',
