@@ -8,8 +8,9 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
-from literal.few_labels import LiteralFewLabels
+from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
+from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
@@ -18,7 +19,10 @@ __all__ = [
     'LiteralAdda',
     'LiteralCycleGAN',
     'LiteralFewLabels',
+    'LiteralFewLabelsMinEnt',
     'LiteralJoint',
+    'LiteralMinEnt',
+    'LiteralMixedFineTuning',
     'LiteralSegmentor',
     'LiteralSourceOnly',
     'LiteralTranslated',

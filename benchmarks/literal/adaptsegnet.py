@@ -102,10 +102,6 @@ class LiteralAdaptSegNet(LiteralSourceOnly):
             optimizer.step()
         return logs
 
-    def after_source(self, batch: dict) -> dict[str, float]:
-        """What a method back-propagates between source and target; gives its losses."""
-        return {}
-
     def seen(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """What each rival looks at."""
         if self.of == 'features':

@@ -9,12 +9,15 @@ from mmseg_da.models.discriminators import (
     PixelDiscriminator,
     PointwiseDiscriminator,
 )
+from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
+    ClassPrior,
     FeatureAlignment,
     LabelledTargetSupervision,
     Objective,
     OutputAlignment,
     SourceSupervision,
+    TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators import (
@@ -33,6 +36,7 @@ __all__ = [
     'ASPPV2Head',
     'AlternatingAdaptor',
     'CeilPoolResNet',
+    'ClassPrior',
     'CycleTranslator',
     'DomainAdaptor',
     'DomainPreprocessor',
@@ -51,8 +55,10 @@ __all__ = [
     'PixelDiscriminator',
     'PointwiseDiscriminator',
     'ResnetGenerator',
+    'SegmentorEnsemble',
     'SourceSupervision',
     'Stage',
+    'TargetEntropy',
     'Translator',
     'UnetGenerator',
 ]
