@@ -124,7 +124,7 @@ def test_an_objective_of_a_third_party_sees_the_sources():
     logs = train(adaptor, build_wrappers(adaptor), 3, num=4, sources=2)
     assert all(log['near.loss_apart'] > 0 for log in logs)
     alone = build_adaptor(terms)
-    logs = train(alone, build_wrappers(alone), 1, num=1)
+    logs = train(alone, build_wrappers(alone), 1, num=2)
     assert logs[0]['near.loss_apart'] > 0
 
 
