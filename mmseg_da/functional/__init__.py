@@ -11,7 +11,13 @@ from mmseg_da.functional.adversarial import (
     domain_loss,
 )
 from mmseg_da.functional.consistency import prediction_consistency
-from mmseg_da.functional.entropy import self_information_map, softmax_map
+from mmseg_da.functional.entropy import (
+    entropy_map,
+    highest,
+    robust_entropy,
+    self_information_map,
+    softmax_map,
+)
 from mmseg_da.functional.fourier import swap_low_frequencies
 from mmseg_da.functional.pixels import (
     denormalise,
@@ -33,13 +39,16 @@ __all__ = [
     'denormalise',
     'domain_accuracy',
     'domain_loss',
+    'entropy_map',
     'from_unit_range',
     'full_precision',
+    'highest',
     'normalise',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',
     'resized',
+    'robust_entropy',
     'self_information_map',
     'softmax_map',
     'swap_low_frequencies',

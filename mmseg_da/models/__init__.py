@@ -10,10 +10,12 @@ from mmseg_da.models.discriminators import (
     PointwiseDiscriminator,
 )
 from mmseg_da.models.objectives import (
+    ClassPrior,
     FeatureAlignment,
     Objective,
     OutputAlignment,
     SourceSupervision,
+    TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators import (
@@ -32,6 +34,7 @@ __all__ = [
     'ASPPV2Head',
     'AlternatingAdaptor',
     'CeilPoolResNet',
+    'ClassPrior',
     'CycleTranslator',
     'DomainAdaptor',
     'DomainPreprocessor',
@@ -51,6 +54,7 @@ __all__ = [
     'ResnetGenerator',
     'SourceSupervision',
     'Stage',
+    'TargetEntropy',
     'Translator',
     'UnetGenerator',
 ]

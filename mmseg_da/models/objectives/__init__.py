@@ -2,7 +2,16 @@
 
 from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
 from mmseg_da.models.objectives.supervision import SourceSupervision
+from mmseg_da.models.objectives.target_entropy import TargetEntropy
 
-__all__ = ['FeatureAlignment', 'Objective', 'OutputAlignment', 'SourceSupervision']
+__all__ = [
+    'ClassPrior',
+    'FeatureAlignment',
+    'Objective',
+    'OutputAlignment',
+    'SourceSupervision',
+    'TargetEntropy',
+]
