@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import SUPERVISION, adaptsegnet, build_adaptor, build_wrappers
+from host_sync import Watch
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import swap_low_frequencies
+from mmseg_da.functional.fourier import swap_window
 from mmseg_da.registry import MODELS
 from mmseg_da.testing import toy_batch
 
@@ -94,3 +96,22 @@ def test_the_baseline_alone_needs_target_images_then():
     assert adaptor.data_preprocessor.needed == ('source', 'target')
     rows = adaptor.pictures(adaptor.data_preprocessor(toy_batch(), training=True))
     assert rows['source']['translated'].shape == rows['source']['image'].shape
+
+
+def test_a_step_with_it_does_not_wait_for_the_device():
+    translator = dict(type='FourierTranslator', beta=0.1)
+    entropy = dict(type='TargetEntropy', penalty='charbonnier', resize=None)
+    adaptor = build_adaptor(dict(seg=SUPERVISION, ent=entropy), translator=translator)
+    wrappers = build_wrappers(adaptor)
+    adaptor.train_step(toy_batch(seed=0), wrappers)
+    with Watch() as watch:
+        adaptor.train_step(toy_batch(seed=1), wrappers)
+    assert watch.ours == []
+
+
+@pytest.mark.parametrize('partial', [True, False])
+def test_neither_way_waits_for_the_device(partial):
+    source, target = noise(1, 40, 60), noise(1, 40, 60)
+    with Watch() as watch:
+        swap_window(source, target, 5, 'legacy', partial)
+    assert watch.ours == []
