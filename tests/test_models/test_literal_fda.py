@@ -9,7 +9,6 @@ from literal import LiteralFDA
 
 from mmseg_da.testing import (
     toy_batch,
-    toy_optim_wrapper,
     toy_preprocessor,
     toy_pspnet,
     toy_segformer,
@@ -42,7 +41,7 @@ def make_pair(dtype, segmentor=None, target_size=SIZE, backward='stages', entrop
         low_resolution=entropy is None or entropy['resize'] is None,
         aux_weight=0.4 if heads.with_auxiliary_head else 0.0,
     )
-    return adaptor, build_wrappers(adaptor, toy_optim_wrapper(rivals=False)), literal, clone
+    return adaptor, build_wrappers(adaptor), literal, clone
 
 
 def assert_same_run(steps, dtype, target_size=SIZE, **settings):
@@ -57,7 +56,7 @@ def assert_same_run(steps, dtype, target_size=SIZE, **settings):
     after = adaptor.state_dict()
     assert all(not torch.equal(value, after[key]) for key, value in before.items())
     assert state_gap(adaptor, clone) <= TOLERANCE[dtype]  # weights, statistics, counters
-    (mine,) = wrappers.values() if hasattr(wrappers, 'values') else (wrappers,)
+    mine = wrappers['segmentor']
     pairs = [
         (mine.optimizer.state[p]['momentum_buffer'], literal.sgd.state[q]['momentum_buffer'])
         for p, q in zip(adaptor.segmentor.parameters(), clone.segmentor.parameters(), strict=True)
