@@ -10,6 +10,7 @@ from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
 from literal.fda import LiteralFDA
 from literal.joint import LiteralJoint
+from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
@@ -19,6 +20,7 @@ __all__ = [
     'LiteralCycleGAN',
     'LiteralFDA',
     'LiteralJoint',
+    'LiteralMinEnt',
     'LiteralSegmentor',
     'LiteralSourceOnly',
     'LiteralTranslated',

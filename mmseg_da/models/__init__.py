@@ -9,6 +9,7 @@ from mmseg_da.models.discriminators import (
     PixelDiscriminator,
     PointwiseDiscriminator,
 )
+from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
@@ -52,6 +53,7 @@ __all__ = [
     'PixelDiscriminator',
     'PointwiseDiscriminator',
     'ResnetGenerator',
+    'SegmentorEnsemble',
     'SourceSupervision',
     'Stage',
     'TargetEntropy',
