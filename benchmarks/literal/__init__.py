@@ -8,6 +8,7 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
+from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
@@ -18,6 +19,7 @@ __all__ = [
     'LiteralAdaptSegNet',
     'LiteralAdda',
     'LiteralCycleGAN',
+    'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',
     'LiteralJoint',

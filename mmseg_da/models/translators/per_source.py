@@ -53,6 +53,7 @@ class PerSourceTranslator(Translator):
         own = list(self.translators.values())
         self.divisor = math.lcm(*(each.divisor for each in own))
         self.min_size = max(each.min_size for each in own)
+        self.tileable = all(each.tileable for each in own)
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Not without knowing the sources.
