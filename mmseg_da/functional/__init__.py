@@ -10,6 +10,7 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
+from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
 from mmseg_da.functional.entropy import (
     entropy_map,
@@ -36,6 +37,7 @@ __all__ = [
     'SOURCE',
     'TARGET',
     'by_tiles',
+    'confusion_loss',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
@@ -44,6 +46,7 @@ __all__ = [
     'full_precision',
     'highest',
     'normalise',
+    'origin_loss',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',

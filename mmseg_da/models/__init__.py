@@ -16,6 +16,7 @@ from mmseg_da.models.objectives import (
     LabelledTargetSupervision,
     Objective,
     OutputAlignment,
+    SourceConfusion,
     SourceSupervision,
     TargetEntropy,
 )
@@ -58,6 +59,7 @@ __all__ = [
     'PointwiseDiscriminator',
     'ResnetGenerator',
     'SegmentorEnsemble',
+    'SourceConfusion',
     'SourceSupervision',
     'Stage',
     'TargetEntropy',

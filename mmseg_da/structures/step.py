@@ -150,7 +150,7 @@ class Step:
 
     def remember(self) -> None:
         """Keep the values of both domains for the rivals, before the segmentor moves."""
-        for view in (self.source, self.target):
+        for view in filter(None, (self.source, self.target)):
             view.remember()
 
     def _views(self, names: tuple[str, ...]) -> list[View]:

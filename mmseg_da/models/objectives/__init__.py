@@ -4,6 +4,7 @@ from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
 from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
+from mmseg_da.models.objectives.source_confusion import SourceConfusion
 from mmseg_da.models.objectives.supervision import LabelledTargetSupervision, SourceSupervision
 from mmseg_da.models.objectives.target_entropy import TargetEntropy
 
@@ -13,6 +14,7 @@ __all__ = [
     'LabelledTargetSupervision',
     'Objective',
     'OutputAlignment',
+    'SourceConfusion',
     'SourceSupervision',
     'TargetEntropy',
 ]
