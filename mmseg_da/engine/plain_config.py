@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_da.datasets.merging import unwrapped
 from mmseg_da.errors import UserError
 
 _OURS = 'mmseg_da'
@@ -177,7 +178,7 @@ def _test_pipeline(settings: dict) -> list | None:
     """The pipeline that mmseg's inference reads, or would if it was named."""
     if settings.get('test_pipeline'):
         return settings['test_pipeline']
-    dataset = (settings.get('test_dataloader') or {}).get('dataset') or {}
+    dataset = unwrapped((settings.get('test_dataloader') or {}).get('dataset') or {})
     return dataset.get('pipeline')
 
 
