@@ -68,7 +68,7 @@ def pictures(batch: int, size: tuple[int, int], seed: int) -> Tensor:
 
 def by_numpy(source: np.ndarray, target: np.ndarray, radius: int) -> np.ndarray:
     """The symmetric window, by whole transforms in double precision."""
-    ours, theirs = np.fft.fft2(source), np.fft.fft2(target)
+    ours, theirs = (np.fft.fft2(each.astype(np.float64)) for each in (source, target))
     swapped, model = (np.fft.fftshift(np.abs(each), axes=(-2, -1)) for each in (ours, theirs))
     row, column = (side // 2 for side in source.shape[-2:])
     rows, columns = (slice(middle - radius, middle + radius + 1) for middle in (row, column))
