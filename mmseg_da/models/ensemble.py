@@ -35,7 +35,7 @@ class SegmentorEnsemble(BaseModel):
         weights: Of each member, not negative, divided by their sum; ``None``: all alike.
         average: ``'logits'``, up-sampled, as ADVENT joins AdvEnt and MinEnt (Vu et al., 2019,
             section 4); ``'softmax'`` of these; ``'softmax_lowres'``, which is up-sampled after the
-            softmax, as FDA joins its bands (Yang and Soatto, 2020, section 3.3).
+            softmax, as FDA joins its bands (Yang and Soatto, 2020, section 3).
         data_preprocessor: Of members that have none in their config; mmengine's runner passes that
             of the config which the model is in.
         init_cfg: As in mmengine.

@@ -1,8 +1,9 @@
-"""The product's MinEnt, with each of its switches, against the iteration in plain PyTorch."""
+"""ADVENT against its iterations in plain PyTorch: AdvEnt, and MinEnt with each of its switches."""
 
 import copy
 
 import pytest
+import test_literal_iteration as adversarial
 import torch
 from builders import SUPERVISION, build_adaptor, build_wrappers, gap, state_gap
 from literal import LiteralMinEnt
@@ -74,6 +75,13 @@ def assert_same_run(steps, levels, dtype, **settings):
 
 
 every_dtype = pytest.mark.parametrize('dtype', TOLERANCE, ids=str)
+
+
+@pytest.mark.stack
+@every_dtype
+@pytest.mark.parametrize('levels', [adversarial.ONE_LEVEL, adversarial.TWO_LEVELS])
+def test_advent_equals_the_paper(dtype, levels):
+    adversarial.assert_same_run(3, levels, dtype, of='entropy')
 
 
 @pytest.mark.stack
