@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from builders import SUPERVISION, adaptsegnet, build_adaptor, build_wrappers, gap, state_gap
+from host_sync import Watch
 from literal import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 
 from mmseg_da.errors import UserError
@@ -109,6 +110,17 @@ def test_labelled_images_that_nobody_asks_for_are_left_alone():
     adaptor.train_step(toy_batch(labelled=True), build_wrappers(adaptor))
     clone.train_step(toy_batch(), build_wrappers(clone))
     assert state_gap(adaptor, clone) == 0
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_nothing_waits_for_the_device(method):
+    adaptor = build_adaptor(labelled(METHODS[method][0]))
+    wrappers = build_wrappers(adaptor)
+    adaptor.train_step(toy_batch(labelled=True), wrappers)
+    batch = toy_batch(seed=1, labelled=True)
+    with Watch() as watch:
+        adaptor.train_step(batch, wrappers)
+    assert watch.ours == []
 
 
 def test_the_pictures_show_them_with_their_labels():
