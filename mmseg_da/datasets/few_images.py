@@ -91,16 +91,27 @@ def image_names(dataset: BaseDataset) -> list[str]:
     Raises:
         UserError: An image is there twice.
     """
+    require_once(dataset)
     folder = dataset.data_prefix.get('img_path') or ''
     suffix = getattr(dataset, 'img_suffix', '')
-    names = []
-    for index in range(len(dataset)):
-        name = Path(os.path.relpath(dataset.get_data_info(index)['img_path'], folder)).as_posix()
-        names.append(name.removesuffix(suffix) if isinstance(suffix, str) else name)
-    repeated = [name for name, times in Counter(names).items() if times > 1]
+    paths = (dataset.get_data_info(index)['img_path'] for index in range(len(dataset)))
+    names = [Path(os.path.relpath(path, folder)).as_posix() for path in paths]
+    return [name.removesuffix(suffix) if isinstance(suffix, str) else name for name in names]
+
+
+def require_once(dataset: BaseDataset) -> None:
+    """See that no image is in a dataset twice, as a list may name it: it would count twice.
+
+    Raises:
+        UserError: One is; names it and the list.
+    """
+    paths = Counter(
+        str(dataset.get_data_info(index).get('img_path')) for index in range(len(dataset))
+    )
+    repeated = [path for path, times in paths.items() if times > 1]
     if repeated:
-        raise UserError(f'{dataset.ann_file or folder}: {", ".join(repeated[:3])} is there twice')
-    return names
+        listed = getattr(dataset, 'ann_file', '') or 'labelled images'
+        raise UserError(f'{listed}: {", ".join(repeated[:3])} is there twice')
 
 
 def require_files(dataset: BaseDataset, what: str) -> None:

@@ -54,7 +54,7 @@ class SourceTargetDataset(Dataset):
     Raises:
         UserError: The class lists differ and the mapping does not bridge them, a dataset is
             empty, the target pipeline loads labels, the weights do not fit, a file of ``labelled``
-            is missing; while loading, a label that is no class.
+            is missing or listed twice; while loading, a label that is no class.
     """
 
     labelled: BaseDataset | ConcatDataset | None = None
@@ -90,6 +90,7 @@ class SourceTargetDataset(Dataset):
         for part in _leaves(self.labelled):
             _same_classes(self.target, part)
             if part._fully_initialized:
+                few_images.require_once(part)
                 few_images.require_files(part, 'labelled dataset')
         self._labelled_table = LabelTable(classes, classes)
 

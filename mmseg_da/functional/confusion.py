@@ -23,9 +23,9 @@ def origin_loss(verdict: Tensor, origins: Tensor) -> Tensor:
 def confusion_loss(verdict: Tensor) -> Tensor:
     """How far a verdict is from calling every source equally likely.
 
-    Tzeng et al., "Simultaneous Deep Transfer Across Domains and Tasks", ICCV 2015, equation 4:
-    the cross-entropy with the uniform distribution, which is least, log K, where the K scores are
-    equal.
+    The domain confusion of Tzeng et al., "Simultaneous Deep Transfer Across Domains and Tasks", ICCV
+    2015: the cross-entropy with the uniform distribution, which is least, log K, where the K scores
+    are equal.
 
     Args:
         verdict: Raw scores of K sources (N, K, H, W).

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
 from test_source_target import FLIP, GRID, JITTER, LABEL, LOAD, PACK, TARGET, Folder, pixels
 
 from mmseg_da.datasets import Draw, SourceTargetDataset, SourceTargetSampler, choose_few
@@ -187,10 +188,12 @@ def test_a_missing_label_of_a_chosen_image_is_named(full, folder):
         DATASETS.build(few(full))
 
 
-def test_a_name_that_is_there_twice_is_told(full, folder):
+def test_a_name_that_is_there_twice_is_told(source, full, folder):
     (folder.root / 'target/mine.txt').write_text('007\n002\n007\n')
-    with pytest.raises(UserError, match=r'mine\.txt: 007 is there twice'):
-        DATASETS.build(few(full | dict(ann_file='mine.txt'), num=2))
+    labelled = full | dict(ann_file='mine.txt')
+    for cfg in (labelled, few(labelled, num=2)):
+        with pytest.raises(UserError, match=r'mine\.txt: .*images/007\.png is there twice'):
+            SourceTargetDataset(source, full | TARGET, labelled=cfg)
 
 
 def test_more_than_there_are_is_told(source, full):
@@ -243,6 +246,24 @@ def test_they_are_browsed_as_a_domain_of_their_own(source, full, folder):
     assert len(OneDomain(cfg, 'target')) == 10
     with pytest.raises(UserError, match='no labelled target images'):
         OneDomain(cfg | dict(labelled=None), 'labelled')
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_plain_loader_of_mmengine_reads_them(full, workers):
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=3,
+            num_workers=workers,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=few(full),
+            collate_fn=dict(type='pseudo_collate'),
+        )
+    )
+    (batch,) = loader
+    chosen = loader.dataset.metainfo['few_images']
+    found = [sample.img_path.rsplit('/')[-1] for sample in batch['data_samples']]
+    assert found == [f'{name}.png' for name in chosen]
 
 
 def test_a_few_images_can_be_the_source(full):

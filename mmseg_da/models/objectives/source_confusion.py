@@ -18,7 +18,7 @@ class SourceConfusion(OutputAlignment):
     The aim of MADAN's sub-domain aggregation (Zhao et al., 2019, section 3.2), which there compares
     translated images while generators are trained; here it compares a segmentor's output or
     features on them. The segmentor's loss is ``loss_weight`` times the cross-entropy of the rival's
-    verdict with the uniform distribution (Tzeng et al., 2015, section 4), the rival's the
+    verdict with the uniform distribution (Tzeng et al., 2015), the rival's the
     cross-entropy with the true source, on detached outputs. The target plays no part.
 
     Args:

@@ -50,7 +50,8 @@ class SourceSupervision(Objective):
                 f'SourceSupervision: source_weights is {source_weights!r}, but has to be a list of '
                 'numbers of 0 or more, one for each source'
             )
-        self.register_buffer('source_weights', torch.tensor(source_weights), persistent=False)
+        weights = torch.tensor([float(each) for each in source_weights])
+        self.register_buffer('source_weights', weights, persistent=False)
 
     def attach(self, segmentor: EncoderDecoder) -> None:
         """See that every head can weight its pixels, if asked for."""
