@@ -105,10 +105,8 @@ def require_once(dataset: BaseDataset) -> None:
     Raises:
         UserError: One is; names it and the list.
     """
-    paths = Counter(
-        str(dataset.get_data_info(index).get('img_path')) for index in range(len(dataset))
-    )
-    repeated = [path for path, times in paths.items() if times > 1]
+    paths = Counter(dataset.get_data_info(index).get('img_path') for index in range(len(dataset)))
+    repeated = [str(path) for path, times in paths.items() if path and times > 1]
     if repeated:
         listed = getattr(dataset, 'ann_file', '') or 'labelled images'
         raise UserError(f'{listed}: {", ".join(repeated[:3])} is there twice')
