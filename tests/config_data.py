@@ -13,9 +13,10 @@ def batch(num_classes, size, num=2, sources=1):
 
     def domain(labelled):
         samples = [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size)) for _ in range(num)]
-        for sample in samples if labelled else ():
+        for sample in samples:  # what a target has are the labels of an earlier training
             labels = torch.randint(num_classes, (1, *size), generator=generator)
-            sample.gt_sem_seg = PixelData(data=labels)
+            name = 'gt_sem_seg' if labelled else 'pseudo_sem_seg'
+            setattr(sample, name, PixelData(data=labels))
         images = torch.randint(256, (num, 3, *size), generator=generator, dtype=torch.uint8)
         return dict(inputs=list(images), data_samples=samples)
 

@@ -133,9 +133,7 @@ class SourceTargetDataset(Dataset):
     def source_sample(self, index: int) -> dict:
         """One source image alone, with its labels in the target's classes."""
         sample = _labelled('source', self.source[index])
-        part = 0
-        if isinstance(self.source, ConcatDataset):
-            part = bisect.bisect_right(self.source.cumulative_sizes, index)
+        part = _part(self.source, index)
         self._tables[part].relabel(sample['data_samples'])
         sample['data_samples'].set_metainfo(dict(source_index=part))
         return sample
@@ -221,6 +219,12 @@ def _meta_keys(cfg: Sequence[dict]) -> list[str]:
 
 def _leaves(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
     return list(dataset.datasets) if isinstance(dataset, ConcatDataset) else [dataset]
+
+
+def _part(dataset: BaseDataset | ConcatDataset, index: int) -> int:
+    """Which of the joined datasets a sample is of."""
+    joined = isinstance(dataset, ConcatDataset)
+    return bisect.bisect_right(dataset.cumulative_sizes, index) if joined else 0
 
 
 def _refuse_annotations(dataset: BaseDataset) -> None:
