@@ -10,9 +10,23 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
+from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
-from mmseg_da.functional.entropy import self_information_map, softmax_map
-from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
+from mmseg_da.functional.entropy import (
+    entropy_map,
+    highest,
+    robust_entropy,
+    self_information_map,
+    softmax_map,
+)
+from mmseg_da.functional.fourier import swap_low_frequencies
+from mmseg_da.functional.pixels import (
+    denormalise,
+    from_unit_range,
+    normalise,
+    resized,
+    to_unit_range,
+)
 from mmseg_da.functional.precision import full_precision
 from mmseg_da.functional.tiles import by_tiles, reflect_to, windows
 
@@ -23,17 +37,24 @@ __all__ = [
     'SOURCE',
     'TARGET',
     'by_tiles',
+    'confusion_loss',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
+    'entropy_map',
     'from_unit_range',
     'full_precision',
+    'highest',
     'normalise',
+    'origin_loss',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',
+    'resized',
+    'robust_entropy',
     'self_information_map',
     'softmax_map',
+    'swap_low_frequencies',
     'to_unit_range',
     'windows',
 ]

@@ -119,7 +119,7 @@ class AlternatingAdaptor(DomainAdaptor):
         return (*stages, *([Stage(DISCRIMINATORS, (), at_once)] if at_once else []))
 
     def end_stage(self, step: Step, stage: Stage) -> None:
-        for view in filter(None, (step.source, step.target)):
+        for view in step.views().values():
             view.forget()
 
     def train_step(
