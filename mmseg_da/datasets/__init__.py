@@ -2,6 +2,7 @@
 
 from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.gta import GTADataset
+from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.samplers import Draw, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
 from mmseg_da.datasets.synthia import SynthiaDataset
@@ -10,6 +11,7 @@ __all__ = [
     'CrossCityDataset',
     'Draw',
     'GTADataset',
+    'LoadPseudoLabels',
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',

@@ -15,6 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.reading import IGNORE, name_files
 from mmseg_da.datasets.samplers import Draw
 from mmseg_da.errors import UserError
@@ -32,7 +33,8 @@ class SourceTargetDataset(Dataset):
     Each domain is any mmseg dataset, or several, with its own pipeline, sizes and suffixes. An
     item is ``{'source': {'inputs', 'data_samples'}, 'target': {...}}`` as mmseg's
     ``PackSegInputs`` gives them: pixels uint8 (3, H, W) and a data sample, which holds
-    ``gt_sem_seg`` for the source alone. Target labels are never read.
+    ``gt_sem_seg`` for the source alone. Target labels are never read; pseudo labels, if the target
+    pipeline loads them, are ``pseudo_sem_seg``.
 
     Args:
         source: Config of the source dataset, or a list of them.
@@ -56,6 +58,7 @@ class SourceTargetDataset(Dataset):
         for part in _leaves(self.target):
             _refuse_annotations(part)
             _same_classes(self.target, part)
+        self._learns_from_itself = [_loads_pseudo_labels(part) for part in _leaves(self.target)]
         self._metainfo = copy.deepcopy(self.target.metainfo)
         classes, mapping = self._metainfo['classes'], class_mapping or {}
         sources = [part.metainfo['classes'] for part in _leaves(self.source)]
@@ -93,17 +96,18 @@ class SourceTargetDataset(Dataset):
                 "source dataset: its pipeline loads no labels; add dict(type='LoadAnnotations') after "
                 'the image is loaded'
             )
-        part = 0
-        if isinstance(self.source, ConcatDataset):
-            part = bisect.bisect_right(self.source.cumulative_sizes, index)
-        self._tables[part].relabel(sample['data_samples'])
+        self._tables[_part(self.source, index)].relabel(sample['data_samples'])
         return sample
 
     def target_sample(self, index: int) -> dict:
         """One target image alone."""
         sample = _packed('target', self.target[index])
-        if 'gt_sem_seg' in sample['data_samples']:
-            raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+        labelled = sample['data_samples']
+        if 'gt_sem_seg' in labelled:
+            if not self._learns_from_itself[_part(self.target, index)]:
+                raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+            labelled.pseudo_sem_seg = labelled.gt_sem_seg
+            del labelled.gt_sem_seg
         return sample
 
 
@@ -160,6 +164,16 @@ def _meta_keys(cfg: Sequence[dict]) -> list[str]:
 
 def _leaves(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
     return list(dataset.datasets) if isinstance(dataset, ConcatDataset) else [dataset]
+
+
+def _part(dataset: BaseDataset | ConcatDataset, index: int) -> int:
+    """Which of the joined datasets a sample is of."""
+    joined = isinstance(dataset, ConcatDataset)
+    return bisect.bisect_right(dataset.cumulative_sizes, index) if joined else 0
+
+
+def _loads_pseudo_labels(dataset: BaseDataset) -> bool:
+    return any(isinstance(each, LoadPseudoLabels) for each in _flat([dataset.pipeline]))
 
 
 def _refuse_annotations(dataset: BaseDataset) -> None:

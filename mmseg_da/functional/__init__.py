@@ -14,6 +14,14 @@ from mmseg_da.functional.consistency import prediction_consistency
 from mmseg_da.functional.entropy import self_information_map, softmax_map
 from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
 from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.pseudo_labels import (
+    balanced_labels,
+    class_histogram,
+    class_share_thresholds,
+    confidence_bins,
+    confidence_thresholds,
+    sure_labels,
+)
 from mmseg_da.functional.tiles import by_tiles, reflect_to, windows
 
 __all__ = [
@@ -22,7 +30,12 @@ __all__ = [
     'REAL',
     'SOURCE',
     'TARGET',
+    'balanced_labels',
     'by_tiles',
+    'class_histogram',
+    'class_share_thresholds',
+    'confidence_bins',
+    'confidence_thresholds',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
@@ -34,6 +47,7 @@ __all__ = [
     'reflect_to',
     'self_information_map',
     'softmax_map',
+    'sure_labels',
     'to_unit_range',
     'windows',
 ]

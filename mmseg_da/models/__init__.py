@@ -13,6 +13,7 @@ from mmseg_da.models.objectives import (
     FeatureAlignment,
     Objective,
     OutputAlignment,
+    PseudoSupervision,
     SourceSupervision,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
@@ -46,6 +47,7 @@ __all__ = [
     'PhasedModel',
     'PixelDiscriminator',
     'PointwiseDiscriminator',
+    'PseudoSupervision',
     'ResnetGenerator',
     'SourceSupervision',
     'Stage',
