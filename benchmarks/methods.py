@@ -12,12 +12,14 @@ from literal import (
     LiteralAdda,
     LiteralCycleGAN,
     LiteralJoint,
+    LiteralMinEnt,
     LiteralSegmentor,
     LiteralSourceOnly,
     LiteralTranslated,
 )
 from torch import nn
 
+from mmseg_da.models import TargetEntropy
 from mmseg_da.structures import heads_of
 from mmseg_da.testing import toy_adaptor, toy_alignment, toy_optim_wrapper, toy_preprocessor
 
@@ -128,6 +130,17 @@ def _literal_adaptsegnet(model: nn.Module) -> LiteralAdaptSegNet:
         model.segmentor,
         {name: each.discriminator for name, each in levels.items()},
         {name: each.loss_weight for name, each in levels.items()},
+        of=next(iter(levels.values())).of,
+        lr=LR,
+        **_settings(model),
+    )
+
+
+def _literal_minent(model: nn.Module) -> LiteralMinEnt:
+    levels = [each for each in model.objectives.values() if isinstance(each, TargetEntropy)]
+    return LiteralMinEnt(
+        model.segmentor,
+        {each.head: each.loss_weight for each in levels},
         lr=LR,
         **_settings(model),
     )
@@ -189,6 +202,30 @@ METHODS = dict(
         ),
         literal=_literal_adaptsegnet,
         optimizers=_sgd(rivals=True),
+        heads=('decode', 'aux'),
+    ),
+    advent=Method(
+        model=_adaptor(
+            dict(
+                seg=SUPERVISION,
+                adv_aux=toy_alignment(head='aux', of='entropy'),
+                adv_decode=toy_alignment(of='entropy'),
+            )
+        ),
+        literal=_literal_adaptsegnet,
+        optimizers=_sgd(rivals=True),
+        heads=('decode', 'aux'),
+    ),
+    minent=Method(
+        model=_adaptor(
+            dict(
+                seg=SUPERVISION,
+                ent_aux=dict(type='TargetEntropy', head='aux', loss_weight=0.05),
+                ent_decode=dict(type='TargetEntropy', loss_weight=0.1),
+            )
+        ),
+        literal=_literal_minent,
+        optimizers=_sgd(rivals=False),
         heads=('decode', 'aux'),
     ),
     cycada_translate=Method(

@@ -9,6 +9,7 @@ from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
 from literal.joint import LiteralJoint
+from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
@@ -17,6 +18,7 @@ __all__ = [
     'LiteralAdda',
     'LiteralCycleGAN',
     'LiteralJoint',
+    'LiteralMinEnt',
     'LiteralSegmentor',
     'LiteralSourceOnly',
     'LiteralTranslated',

@@ -4,6 +4,7 @@ from mmseg_da.engine.hooks import (
     AdaptationViewHook,
     ClosedGateHook,
     DivergenceHook,
+    LossWeightHook,
     SafeCheckpointHook,
     StageReportHook,
 )
@@ -26,6 +27,7 @@ __all__ = [
     'DomainAdaptationRunner',
     'ExactTrainLoop',
     'LinearDecayLR',
+    'LossWeightHook',
     'PartwiseOptimWrapper',
     'PartwiseOptimWrapperConstructor',
     'PhasedDDP',

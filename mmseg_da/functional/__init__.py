@@ -11,7 +11,13 @@ from mmseg_da.functional.adversarial import (
     domain_loss,
 )
 from mmseg_da.functional.consistency import prediction_consistency
-from mmseg_da.functional.entropy import self_information_map, softmax_map
+from mmseg_da.functional.entropy import (
+    entropy_map,
+    highest,
+    robust_entropy,
+    self_information_map,
+    softmax_map,
+)
 from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
 from mmseg_da.functional.precision import full_precision
 from mmseg_da.functional.pseudo_labels import (
@@ -39,12 +45,15 @@ __all__ = [
     'denormalise',
     'domain_accuracy',
     'domain_loss',
+    'entropy_map',
     'from_unit_range',
     'full_precision',
+    'highest',
     'normalise',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',
+    'robust_entropy',
     'self_information_map',
     'softmax_map',
     'sure_labels',

@@ -9,12 +9,15 @@ from mmseg_da.models.discriminators import (
     PixelDiscriminator,
     PointwiseDiscriminator,
 )
+from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
+    ClassPrior,
     FeatureAlignment,
     Objective,
     OutputAlignment,
     PseudoSupervision,
     SourceSupervision,
+    TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators import (
@@ -32,6 +35,7 @@ __all__ = [
     'ASPPV2Head',
     'AlternatingAdaptor',
     'CeilPoolResNet',
+    'ClassPrior',
     'CycleTranslator',
     'DomainAdaptor',
     'DomainPreprocessor',
@@ -49,8 +53,10 @@ __all__ = [
     'PointwiseDiscriminator',
     'PseudoSupervision',
     'ResnetGenerator',
+    'SegmentorEnsemble',
     'SourceSupervision',
     'Stage',
+    'TargetEntropy',
     'Translator',
     'UnetGenerator',
 ]

@@ -4,12 +4,14 @@ from mmseg_da.engine.hooks.adaptation_view_hook import AdaptationViewHook
 from mmseg_da.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from mmseg_da.engine.hooks.closed_gate_hook import ClosedGateHook
 from mmseg_da.engine.hooks.divergence_hook import DivergenceHook
+from mmseg_da.engine.hooks.loss_weight_hook import LossWeightHook
 from mmseg_da.engine.hooks.stage_report_hook import StageReportHook
 
 __all__ = [
     'AdaptationViewHook',
     'ClosedGateHook',
     'DivergenceHook',
+    'LossWeightHook',
     'SafeCheckpointHook',
     'StageReportHook',
 ]

@@ -2,14 +2,18 @@
 
 from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
 from mmseg_da.models.objectives.pseudo_supervision import PseudoSupervision
 from mmseg_da.models.objectives.supervision import SourceSupervision
+from mmseg_da.models.objectives.target_entropy import TargetEntropy
 
 __all__ = [
+    'ClassPrior',
     'FeatureAlignment',
     'Objective',
     'OutputAlignment',
     'PseudoSupervision',
     'SourceSupervision',
+    'TargetEntropy',
 ]

@@ -7,9 +7,9 @@ from torch import Tensor
 from mmseg_da.errors import UserError
 from mmseg_da.functional import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
 from mmseg_da.functional.adversarial import KINDS
-from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.base import Objective, require_head
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Dense, Step, View, heads_of
+from mmseg_da.structures import Dense, Step, View
 
 _SCORES = dict(logits=lambda logits: logits, softmax=softmax_map, entropy=self_information_map)
 
@@ -63,26 +63,22 @@ class OutputAlignment(Objective):
 
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Build the discriminator for this segmentor's number of classes or channels."""
-        heads = heads_of(segmentor)
-        if self.head not in heads:
-            raise UserError(
-                f'OutputAlignment: the segmentor has no head {self.head!r}, only {sorted(heads)}'
-            )
-        if self.of in ('softmax', 'entropy') and heads[self.head].out_channels == 1:
+        head = require_head(segmentor, self.head, 'OutputAlignment')
+        if self.of in ('softmax', 'entropy') and head.out_channels == 1:
             raise UserError(
                 f'OutputAlignment: of={self.of!r} needs two channels or more, but the {self.head} head '
                 "has one (a sigmoid): set its out_channels=2, or use of='logits'"
             )
         cfg = dict(self._discriminator_cfg)
         if self.of != 'features':
-            cfg.setdefault('in_channels', heads[self.head].out_channels)
+            cfg.setdefault('in_channels', head.out_channels)
         elif 'in_channels' not in cfg:
             raise UserError(
                 'OutputAlignment: of="features" needs discriminator=dict(in_channels=...), the '
                 f'channels of feature level {self.level}'
             )
         self.discriminator = MODELS.build(cfg)
-        self.align_corners = heads[self.head].align_corners
+        self.align_corners = head.align_corners
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         seen = self._seen(step.target, step.target.dense)

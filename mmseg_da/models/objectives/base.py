@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
-from mmseg_da.structures import Step
+from mmseg_da.errors import UserError
+from mmseg_da.structures import Step, heads_of
 
 
 class Objective(BaseModule):
@@ -46,3 +48,30 @@ class Objective(BaseModule):
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """The rival's losses, on detached outputs only."""
         raise NotImplementedError
+
+
+def require_head(segmentor: EncoderDecoder, name: str, objective: str) -> BaseDecodeHead:
+    """One head of a segmentor, for an objective of this type.
+
+    Raises:
+        UserError: The segmentor has no head of this name; names those that it has.
+    """
+    heads = heads_of(segmentor)
+    if name not in heads:
+        raise UserError(f'{objective}: the segmentor has no head {name!r}, only {sorted(heads)}')
+    return heads[name]
+
+
+def require_classes(segmentor: EncoderDecoder, name: str, objective: str) -> BaseDecodeHead:
+    """The same for an objective that needs a distribution over classes.
+
+    Raises:
+        UserError: As :func:`require_head`, or the head has one channel.
+    """
+    head = require_head(segmentor, name, objective)
+    if head.out_channels == 1:
+        raise UserError(
+            f'{objective} needs two channels or more, but the {name} head has one (a sigmoid): set '
+            'its out_channels=2'
+        )
+    return head
