@@ -11,6 +11,7 @@ from literal import (
     LiteralAdaptSegNet,
     LiteralAdda,
     LiteralCycleGAN,
+    LiteralFDA,
     LiteralJoint,
     LiteralMinEnt,
     LiteralSegmentor,
@@ -29,6 +30,8 @@ SUPERVISION = dict(type='SourceSupervision')
 GENERATOR = dict(type='ResnetGenerator', blocks=9, channels=16)
 JUDGE = dict(type='PatchDiscriminator', channels=16)
 SCALE = 0.8  # of what a frozen generator sees, as in configs/_base_/methods/cycada.py
+BETA = 0.05  # of FDA, the middle one of the paper's three
+ROBUST_ENTROPY = dict(type='TargetEntropy', penalty='charbonnier', resize=None, loss_weight=0.005)
 ALIGNMENT = dict(  # the dropout of the paper's rival would differ on the two sides
     type='FeatureAlignment',
     discriminator=dict(type='PointwiseDiscriminator', channels=(512, 256), dropout=0.0),
@@ -51,6 +54,7 @@ class PaperSizes(NamedTuple):
 
 IMAGES = PaperSizes(((720, 1280), (512, 1024)), parts=(8, 4))  # AdaptSegNet
 CROPS = PaperSizes(((400, 400), (400, 400)), parts=(10, 5))  # CyCADA, for translation
+EQUAL = PaperSizes(((512, 1024), (512, 1024)), parts=(8, 4))  # FDA
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,21 @@ METHODS = dict(
         literal=_literal_minent,
         optimizers=_sgd(rivals=False),
         heads=('decode', 'aux'),
+    ),
+    fda=Method(
+        model=_adaptor(
+            dict(seg=SUPERVISION, ent=ROBUST_ENTROPY),
+            translator=dict(type='FourierTranslator', beta=BETA),
+        ),
+        literal=lambda model: LiteralFDA(
+            model.segmentor,
+            beta=BETA,
+            weight=model.objectives['ent'].loss_weight,
+            lr=LR,
+            **_settings(model),
+        ),
+        optimizers=_sgd(rivals=False),
+        paper=EQUAL,
     ),
     cycada_translate=Method(
         model=_cycle(semantic=False),

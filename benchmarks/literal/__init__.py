@@ -8,6 +8,7 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
+from literal.fda import LiteralFDA
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
@@ -17,6 +18,7 @@ __all__ = [
     'LiteralAdaptSegNet',
     'LiteralAdda',
     'LiteralCycleGAN',
+    'LiteralFDA',
     'LiteralJoint',
     'LiteralMinEnt',
     'LiteralSegmentor',

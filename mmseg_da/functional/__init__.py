@@ -18,7 +18,14 @@ from mmseg_da.functional.entropy import (
     self_information_map,
     softmax_map,
 )
-from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
+from mmseg_da.functional.fourier import swap_low_frequencies
+from mmseg_da.functional.pixels import (
+    denormalise,
+    from_unit_range,
+    normalise,
+    resized,
+    to_unit_range,
+)
 from mmseg_da.functional.precision import full_precision
 from mmseg_da.functional.pseudo_labels import (
     balanced_labels,
@@ -53,10 +60,12 @@ __all__ = [
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',
+    'resized',
     'robust_entropy',
     'self_information_map',
     'softmax_map',
     'sure_labels',
+    'swap_low_frequencies',
     'to_unit_range',
     'windows',
 ]

@@ -22,6 +22,7 @@ from mmseg_da.models.objectives import (
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.translators import (
     CycleTranslator,
+    FourierTranslator,
     FrozenTranslator,
     ImagePool,
     ResnetGenerator,
@@ -41,6 +42,7 @@ __all__ = [
     'DomainPreprocessor',
     'FCN8sHead',
     'FeatureAlignment',
+    'FourierTranslator',
     'FrozenTranslator',
     'ImagePool',
     'JointAdaptor',

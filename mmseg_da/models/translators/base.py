@@ -12,9 +12,11 @@ class Translator(BaseModule):
     Attributes:
         divisor: Of which the sides of the source images have to be multiples.
         min_size: The shortest side that they may have.
+        tileable: What it makes of a part of an image is that part of what it makes of the whole.
     """
 
     divisor, min_size = 1, 1
+    tileable = True
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Translate a batch; called without gradient.
