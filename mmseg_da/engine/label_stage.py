@@ -8,33 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, get_world_size, init_dist, is_distributed
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_da.datasets.one_domain import OneDomain
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.label_rules import label_rule
-from mmseg_da.engine.members import (
-    AVERAGES,
-    load_member,
-    mean_probabilities,
-    require_same_classes,
-)
+from mmseg_da.engine.members import check_members, ensemble_of_stage, names_of
 from mmseg_da.engine.pseudo_labels import PseudoLabels
-from mmseg_da.engine.stages import LABEL, REFERENCE, TrainingStage, is_reference, resolve
+from mmseg_da.engine.stages import LABEL, TrainingStage, resolve
 from mmseg_da.engine.trained_translators import fingerprint
 from mmseg_da.errors import UserError
+from mmseg_da.registry import MODELS
 
 SIZES = ('input', 'original')
 CODE_OF_FDA = dict(type='class_share', keep=0.34, sure=0.9)
+"""The default rule."""
 
 
 def check_label_settings(settings: Mapping[str, Any], where: str) -> None:
@@ -47,22 +42,11 @@ def check_label_settings(settings: Mapping[str, Any], where: str) -> None:
     Raises:
         UserError: There is no member, or a setting is not known.
     """
-    members = settings.get('members')
-    if not members or not all(isinstance(each, str) for each in members):
-        raise UserError(
-            f'{where}.members is {members!r}, but has to be a list of stages or checkpoints that predict'
-        )
-    for each in members:
-        if not is_reference(each) and '://' not in each and not Path(each).is_file():
-            raise UserError(
-                f'{where}.members: {each} is no stage that comes before, and no checkpoint file'
-            )
+    check_members(settings, where)
     label_rule(settings.get('rule', CODE_OF_FDA), f'{where}.rule')
-    for key, known in dict(average=AVERAGES, size=SIZES).items():
-        if settings.get(key, known[0]) not in known:
-            raise UserError(
-                f'{where}.{key} is {settings[key]!r}, but has to be one of {list(known)}'
-            )
+    size = settings.get('size', SIZES[0])
+    if size not in SIZES:
+        raise UserError(f'{where}.size is {size!r}, but has to be one of {list(SIZES)}')
 
 
 def check_label_stage(stage: TrainingStage) -> None:
@@ -100,108 +84,106 @@ def run_label_stage(
     """
     cfg = resolve(stage, stages)
     cfg.launcher = launcher
-    named = stage.cfg[LABEL].members
-    own = {each.name: each.cfg for each in stages}
-    configs = [own[name.removeprefix(REFERENCE)] if is_reference(name) else cfg for name in named]
-    join_processes(cfg)
-    members = load_members(configs, cfg[LABEL].members)
     log = functools.cache(lambda: _log_of(stage))  # not before everything is built
-    work = labelling(cfg, members, cfg[LABEL], stage.folder, lambda text: log().info(text))
+    work = labelling(
+        cfg,
+        ensemble_of_stage(stage, stages, cfg),
+        cfg[LABEL],
+        stage.folder,
+        lambda text: log().info(text),
+    )
     ready()
     work.tell(said)
-    names = ', '.join(name.removeprefix(REFERENCE) for name in named)
-    work.tell(f'{work.count} images are labelled by {names}, rule {work.rule.settings}')
+    work.tell(f'{work.count} images are labelled by {names_of(stage)}, rule {work.rule.settings}')
     return work.run()
-
-
-def join_processes(cfg: Config) -> None:
-    """Join the processes of the launcher, as a runner would."""
-    prepare(cfg, trains=False)
-    if cfg.get('launcher', 'none') != 'none' and not is_distributed():
-        init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
-
-
-def load_members(configs: Sequence[Config], checkpoints: Sequence[str]) -> list[EncoderDecoder]:
-    """Load networks on the device of this process.
-
-    Raises:
-        UserError: As :func:`mmseg_da.engine.members.load_member`, or their classes differ.
-    """
-    members = [load_member(cfg, file) for cfg, file in zip(configs, checkpoints, strict=True)]
-    require_same_classes(members, checkpoints)
-    return [member.to(get_device()) for member in members]
 
 
 def labelling(
     cfg: Config,
-    members: Sequence[EncoderDecoder],
+    model: ConfigDict,
     settings: Mapping[str, Any],
     folder: Path,
     tell: Callable[[str], None] = print,
-    show_progress: bool = True,
 ) -> PseudoLabels:
     """What labels the training images of a config's target.
 
     Args:
-        cfg: The config; its processes have joined.
-        members: Networks on their device.
-        settings: See :func:`check_label_settings`. ``pipeline`` prepares images for the members; by
+        cfg: The config, whose launcher's processes are joined.
+        model: Config of a ``SegmentorEnsemble``.
+        settings: See :func:`check_label_settings`. ``pipeline`` prepares images for the networks; by
             default that of ``test_dataloader``. Labels have the size that images have after it, or
             with ``size='original'`` before.
         folder: Where to write.
         tell: Is told how far it is.
-        show_progress: Show bars on stderr.
 
     Raises:
-        UserError: The config has no target, or as :class:`PseudoLabels`.
+        UserError: The config has no target, a network does not fit, or as :class:`PseudoLabels`.
     """
     where = f'{cfg.filename}: {LABEL}'
     rule = label_rule(settings.get('rule', CODE_OF_FDA), f'{where}.rule')
-    average, size = settings.get('average', AVERAGES[0]), settings.get('size', SIZES[0])
     target, pipeline = _target_of(cfg, settings.get('pipeline'), where)
+    _join_processes(cfg)
     with launch.config_errors(cfg):
         init_default_scope(cfg.get('default_scope', 'mmseg'))
+        network = MODELS.build(model).to(get_device()).eval()
         images = OneDomain(target, 'target')
-    classes, predicted = images.metainfo['classes'], members[0].out_channels
-    if len(classes) != predicted:
-        raise UserError(
-            f'{cfg.filename}: the networks predict {predicted} classes, but the target has '
-            f'{len(classes)}: {", ".join(classes)}'
-        )
-
-    def predict(sample: Mapping[str, Any]) -> Tensor:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            probabilities = mean_probabilities(members, sample, average)
-        full = tuple(sample['data_samples'].ori_shape[:2])
-        if size == 'input' or probabilities.shape[-2:] == full:
-            return probabilities
-        corners = members[0].align_corners
-        return F.interpolate(probabilities[None], full, mode='bilinear', align_corners=corners)[0]
-
+    _check_classes(cfg, network, images)
+    size = settings.get('size', SIZES[0])
     depends_on = dict(
-        networks=_shared([fingerprint(each) for each in members]),
-        average=average,
+        networks=_of_first_process(fingerprint(network)),
+        average=network.average,
         size=size,
         pipeline=repr(pipeline),
     )
     return PseudoLabels(
         folder,
         images,
-        predict,
-        predicted,
+        functools.partial(_predict, network, size == 'input'),
+        network.out_channels,
         rule,
         depends_on,
         num_workers=cfg.train_dataloader.get('num_workers', 0),
         tell=tell,
-        show_progress=show_progress,
     )
 
 
-def _shared(names: list[str]) -> list[str]:
-    """The first process's: networks are the same, but a GPU of another kind might round otherwise."""
+@torch.no_grad()
+def _predict(network: nn.Module, at_input_size: bool, sample: Mapping[str, Any]) -> Tensor:
+    """Probabilities (C, H, W) that several networks give on average."""
+    labelled = sample['data_samples'].clone()
+    if at_input_size:
+        labelled.set_metainfo(dict(ori_shape=sample['inputs'].shape[-2:]))
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        (predicted,) = network.test_step(dict(inputs=[sample['inputs']], data_samples=[labelled]))
+    return predicted.seg_logits.data.float().softmax(dim=0)
+
+
+def _join_processes(cfg: Config) -> None:
+    """Join the processes of the launcher, as a runner would."""
+    prepare(cfg, trains=False)
+    if cfg.get('launcher', 'none') != 'none' and not is_distributed():
+        init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
+
+
+def _check_classes(cfg: Config, network: nn.Module, images: OneDomain) -> None:
+    classes, predicted = images.metainfo['classes'], network.out_channels
+    if predicted == 1:
+        raise UserError(
+            f'{cfg.filename}: the networks have one channel (a sigmoid), which says how sure they are '
+            'of one class only: set out_channels=2 in their heads'
+        )
+    if len(classes) != predicted:
+        raise UserError(
+            f'{cfg.filename}: the networks predict {predicted} classes, but the target has '
+            f'{len(classes)}: {", ".join(classes)}'
+        )
+
+
+def _of_first_process(name: str) -> str:
+    names = [name]
     if get_world_size() > 1:
         broadcast_object_list(names)
-    return names
+    return names[0]
 
 
 def _target_of(cfg: Config, pipeline: Any, where: str) -> tuple[dict, list]:

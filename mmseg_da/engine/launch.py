@@ -204,8 +204,15 @@ def _require_staged(cfg: Config) -> None:
         )
 
 
-def test(cfg: Config) -> None:
+def test(cfg: Config, *hooks: Hook) -> dict[str, float]:
     """Build mmengine's runner, whatever the config names, and test; training data is not needed.
+
+    Args:
+        cfg: The config.
+        *hooks: Further hooks, which no config names.
+
+    Returns:
+        The scores.
 
     Raises:
         UserError: As :func:`train`, or the checkpoint lacks weights of the segmentor, or
@@ -225,8 +232,10 @@ def test(cfg: Config) -> None:
         name_files(dataset)
         progress.stage = 'test'
         progress.follow(runner)
+        for hook in hooks:
+            runner.register_hook(hook)
         runner.load_checkpoint = _checking(runner.load_checkpoint, runner.model)
-        runner.test()
+        return runner.test()
 
 
 def _check_predictions(cfg: Config) -> None:

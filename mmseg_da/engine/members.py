@@ -1,107 +1,74 @@
-"""Networks that predict together."""
+"""The networks that predict together in a stage that trains nothing."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
-from mmseg.models.segmentors import EncoderDecoder
-from mmseg.structures import SegDataSample
-from torch import Tensor
+from mmengine.config import Config, ConfigDict
 
-from mmseg_da.engine import launch
-from mmseg_da.engine.fitting import check_predicts, segmentor_weights, weights_of
+from mmseg_da.engine.stages import REFERENCE, TrainingStage, is_reference
 from mmseg_da.errors import UserError
-from mmseg_da.functional import softmax_map
-from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
-from mmseg_da.registry import MODELS
+from mmseg_da.models.ensemble import AVERAGES
 
-AVERAGES = ('softmax_lowres', 'softmax', 'logits')
+LOW_RESOLUTION = 'softmax_lowres'
 
 
-def load_member(cfg: Config, checkpoint: str) -> EncoderDecoder:
-    """The segmentor of a training with the weights of a checkpoint, in evaluation mode, on the CPU.
+def check_members(settings: Mapping[str, Any], where: str) -> None:
+    """Look at ``members`` and ``average`` before anything is built.
 
     Args:
-        cfg: Config of the training; of its model nothing but the segmentor and the preprocessor is
-            built. A plain mmseg config will do.
-        checkpoint: File or address, of that training or of the plain segmentor.
+        settings: Of the stage or tool.
+        where: Where they are from, for the message.
 
     Raises:
-        UserError: The config has no segmentor, the checkpoint cannot be read or does not fit.
+        UserError: There is no member, one is no stage and no file, or the average is unknown.
     """
-    model = cfg.get('model')
-    if not isinstance(model, Mapping):
-        raise UserError(f'{cfg.filename}: `model` is missing')
-    network = model.get(SEGMENTOR, model)
-    look = model.get('data_preprocessor') or network.get('data_preprocessor')
-    with launch.config_errors(cfg):
-        init_default_scope(cfg.get('default_scope', 'mmseg'))
-        built = MODELS.build(dict(network, data_preprocessor=look))
-    if not isinstance(built, EncoderDecoder):
+    members = settings.get('members')
+    if not members or not all(isinstance(each, str) for each in members):
         raise UserError(
-            f'{cfg.filename}: {type(built).__name__} is no segmentor that predicts alone'
+            f'{where}.members is {members!r}, but has to be a list of stages or checkpoints that predict'
         )
-    if built.out_channels == 1:
-        raise UserError(
-            f'{cfg.filename}: the segmentor has one channel (a sigmoid), which says how sure it is of '
-            'one class only: set out_channels=2 in its heads'
-        )
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    check_predicts(built, loaded, checkpoint)
-    built.load_state_dict(segmentor_weights(weights_of(loaded)), strict=False)
-    return built.eval()
-
-
-def require_same_classes(members: Sequence[EncoderDecoder], names: Sequence[str]) -> None:
-    """See that members predict as many classes.
-
-    Raises:
-        UserError: Two differ; names them.
-    """
-    counts = [member.out_channels for member in members]
-    for name, count in zip(names, counts, strict=True):
-        if count != counts[0]:
+    for each in members:
+        if not is_reference(each) and '://' not in each and not Path(each).is_file():
             raise UserError(
-                f'{names[0]} predicts {counts[0]} classes, but {name} predicts {count}: only networks '
-                'of the same classes can be averaged'
+                f'{where}.members: {each} is no stage that comes before, and no checkpoint file'
             )
+    average = settings.get('average', LOW_RESOLUTION)
+    if average not in AVERAGES:
+        raise UserError(f'{where}.average is {average!r}, but has to be one of {list(AVERAGES)}')
 
 
-@torch.no_grad()
-def mean_probabilities(
-    members: Sequence[EncoderDecoder], sample: Mapping[str, Any], average: str = 'softmax_lowres'
-) -> Tensor:
-    """What several networks say about an image, on average.
+def ensemble_of_stage(
+    stage: TrainingStage, stages: Sequence[TrainingStage], resolved: Config
+) -> ConfigDict:
+    """Config of the mean of a stage's members: each as its own stage says, a file as this one does.
 
     Args:
-        members: Networks of the same classes C, in evaluation mode, on one device.
-        sample: ``inputs``, pixels (3, H, W) as the loader gives them, and ``data_samples``.
-        average: ``'softmax_lowres'``: the softmax at the resolution of the head, up-sampled, as
-            FDA's released code does it; a network that slides a window has no such resolution and
-            gives the softmax of its scores. ``'softmax'``: of up-sampled scores. ``'logits'``: the
-            softmax of the mean of up-sampled scores.
-
-    Returns:
-        Probabilities (C, H, W), float32, on the device.
+        stage: The stage.
+        stages: All stages.
+        resolved: The stage's config, with the checkpoints of its members.
     """
-    height, width = sample['inputs'].shape[-2:]
-    total = sum(_scores(each, sample, average)[0, :, :height, :width] for each in members)
-    mean = total / len(members)
-    return mean.softmax(dim=0) if average == 'logits' else mean
+    models = {REFERENCE + each.name: each.cfg.model for each in stages if 'model' in each.cfg}
+    names, settings = stage.cfg[stage.kind].members, resolved[stage.kind]
+    return ensemble([models.get(name, resolved.model) for name in names], settings)
 
 
-def _scores(member: EncoderDecoder, sample: Mapping[str, Any], average: str) -> Tensor:
-    labelled: SegDataSample = sample['data_samples'].clone()  # the preprocessor notes its padding
-    data = dict(inputs=[sample['inputs']], data_samples=[labelled])
-    images = member.data_preprocessor(data, training=False)['inputs']
-    head, size = member.decode_head, images.shape[-2:]
-    if average == 'softmax_lowres' and member.test_cfg.get('mode', 'whole') == 'whole':
-        probabilities = softmax_map(head(member.extract_feat(images)))
-        return F.interpolate(probabilities, size, mode='bilinear', align_corners=head.align_corners)
-    info = dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0, 0, 0, 0])
-    logits = member.inference(images, [info]).float()
-    return logits if average == 'logits' else softmax_map(logits)
+def ensemble(models: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> ConfigDict:
+    """Config of the mean of several networks.
+
+    Args:
+        models: The model of each.
+        settings: Their checkpoints as ``members``, ``average``, and maybe ``weights``.
+    """
+    return ConfigDict(
+        type='SegmentorEnsemble',
+        members=list(models),
+        checkpoints=list(settings['members']),
+        average=settings.get('average', LOW_RESOLUTION),
+        weights=settings.get('weights'),
+    )
+
+
+def names_of(stage: TrainingStage) -> str:
+    """The members of a stage in one line."""
+    return ', '.join(each.removeprefix(REFERENCE) for each in stage.cfg[stage.kind].members)

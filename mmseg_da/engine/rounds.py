@@ -118,7 +118,9 @@ def _check(cfg: Config, rounds: Any) -> None:
         )
     for key in _KEYS[1:]:
         if rounds.get(key) is not None and not isinstance(rounds[key], Mapping):
-            raise UserError(f'{cfg.filename}: rounds.{key} is {rounds[key]!r}, but has to be a dict')
+            raise UserError(
+                f'{cfg.filename}: rounds.{key} is {rounds[key]!r}, but has to be a dict'
+            )
     rule = (rounds.get('labels') or {}).get('rule')
     shares = rule.get('keep') if isinstance(rule, Mapping) else None
     if isinstance(shares, list | tuple) and len(shares) != number - 1:

@@ -18,13 +18,27 @@ from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, newest_first, put_in_place
+from mmseg_da.engine.evaluation_stage import (
+    METRICS,
+    check_evaluation_stage,
+    run_evaluation_stage,
+)
 from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.hooks import StageReportHook
 from mmseg_da.engine.hooks.stage_report_hook import opening
 from mmseg_da.engine.label_stage import check_label_stage, run_label_stage
 from mmseg_da.engine.pseudo_labels import LABELS
 from mmseg_da.engine.settings import check_settings, saves_last_iteration
-from mmseg_da.engine.stages import LABEL, TRAIN, TrainingStage, chosen, is_reference, resolve, split
+from mmseg_da.engine.stages import (
+    EVALUATE,
+    LABEL,
+    TRAIN,
+    TrainingStage,
+    chosen,
+    is_reference,
+    resolve,
+    split,
+)
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
@@ -119,7 +133,8 @@ class StagedRunner:
 
         launcher = self.cfg.get('launcher', 'none')
         said = opening(*self._place(stage))
-        if not run_label_stage(stage, self.stages, launcher, ready, said):
+        run = run_label_stage if stage.kind == LABEL else run_evaluation_stage
+        if not run(stage, self.stages, launcher, ready, said):
             return False
         _finish(stage)
         return True
@@ -157,8 +172,8 @@ class StagedRunner:
 
 def _check(stage: TrainingStage) -> None:
     """Look at what would stop a stage when its turn comes, which may be days later."""
-    if stage.kind == LABEL:
-        check_label_stage(stage)
+    if stage.kind != TRAIN:
+        (check_label_stage if stage.kind == LABEL else check_evaluation_stage)(stage)
         return
     try:
         check_settings(stage.cfg)
@@ -203,8 +218,8 @@ def _finish(stage: TrainingStage) -> None:
     """Note that a stage has ended, in every process after all have."""
     barrier()
     if is_main_process():
-        labels = stage.folder / LABELS
-        stage.finish(labels if stage.kind == LABEL else _final_checkpoint(stage))
+        other = {LABEL: stage.folder / LABELS, EVALUATE: stage.folder / METRICS}
+        stage.finish(other.get(stage.kind) or _final_checkpoint(stage))
     barrier()
 
 

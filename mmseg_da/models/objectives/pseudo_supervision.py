@@ -10,9 +10,9 @@ from torch import Tensor
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import full_precision
-from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step, View, heads_of
+from mmseg_da.structures import Step, View
 
 _IGNORE = 255
 
@@ -45,18 +45,10 @@ class PseudoSupervision(Objective):
 
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Look at the heads."""
-        there = heads_of(segmentor)
-        for name in self.heads:
-            if name not in there:
-                raise UserError(
-                    f'PseudoSupervision: the segmentor has no head {name!r}, only {sorted(there)}'
-                )
-            if there[name].out_channels == 1:
-                raise UserError(
-                    f'PseudoSupervision: the {name} head has one channel (a sigmoid): set its '
-                    'out_channels=2'
-                )
-        self.align_corners = {name: there[name].align_corners for name in self.heads}
+        self.align_corners = {
+            name: require_classes(segmentor, name, type(self).__name__).align_corners
+            for name in self.heads
+        }
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         labels = _pseudo_labels(step.target)
