@@ -66,6 +66,7 @@ def ensemble(models: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -
         checkpoints=list(settings['members']),
         average=settings.get('average', LOW_RESOLUTION),
         weights=settings.get('weights'),
+        data_preprocessor=None,  # a Runner would put that of the config here
     )
 
 
