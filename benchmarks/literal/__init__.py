@@ -12,6 +12,7 @@ from literal.fda import LiteralFDA
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
+from literal.self_training import LiteralSelfTraining
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     'LiteralJoint',
     'LiteralMinEnt',
     'LiteralSegmentor',
+    'LiteralSelfTraining',
     'LiteralSourceOnly',
     'LiteralTranslated',
 ]
