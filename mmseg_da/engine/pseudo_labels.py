@@ -253,6 +253,8 @@ def _require_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         return
     try:
         before = json.loads(stamp.read_text())
+        if not isinstance(before, dict):
+            raise ValueError('no settings')
     except ValueError as error:
         raise UserError(f'{stamp}: is damaged ({error}): choose another folder') from error
     ours = json.loads(_json(settings))
