@@ -20,8 +20,8 @@ def expand_rounds(cfg: Config) -> None:
     ``rounds`` is a dict of
 
     - ``number``: how often networks are trained, 2 or more; the first time without pseudo labels;
-    - ``members``: by name, what each network changes in the rest of the config. Without it there is
-      one;
+    - ``members``: by name, what each network changes in the rest of the config; ``None`` leaves one
+      out. Without ``members`` there is one network;
     - ``first``: what the first round changes, for every network;
     - ``later``: what later rounds change. ``'round:labels'`` stands for the pseudo labels of the
       round, ``'round:before'`` for the same network of the round before;
@@ -58,14 +58,17 @@ def expand_rounds(cfg: Config) -> None:
 
 
 def _stages(rounds: Mapping[str, Any]) -> dict[str, dict]:
-    members = rounds.get('members') or {'': {}}
+    members = {
+        name: each for name, each in (rounds.get('members') or {}).items() if each is not None
+    }
+    members = members or {'': {}}
     stages: dict[str, dict] = {}
     for number in range(rounds['number']):
         if number:
             trained = [_name(number - 1, member) for member in members]
             stages[f'labels{number}'] = _labels(rounds, number, trained)
         for member, changes in members.items():
-            changes = _joined(rounds.get('later' if number else 'first') or {}, changes or {})
+            changes = _joined(rounds.get('later' if number else 'first') or {}, changes)
             known = {LABELS: f'stage:labels{number}', BEFORE: f'stage:{_name(number - 1, member)}'}
             stages[_name(number, member)] = _replaced(changes, known if number else {})
     if rounds.get('evaluate') is not None:
