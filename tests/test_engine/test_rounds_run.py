@@ -7,19 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checkpoint_helpers import differing, load
-from fresh_start import forget_runs
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from PIL import Image
-from rounds_helpers import CBST, ITERATIONS, MBT, STAGES, TWO, outcome, rounds_config
+from checkpoint_helpers import load
+from rounds_helpers import CBST, FINAL, STAGES, outcome, predicted, read, rounds_config
 from staged_helpers import assert_same, log_of, stop_at
 
 from mmseg_da.engine import launch, pseudo_labels
 from mmseg_da.errors import UserError
-from mmseg_da.registry import MODELS
-
-FINAL = f'iter_{ITERATIONS}.pth'
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -50,32 +43,6 @@ def copied(whole, tmp_path) -> Path:
     for note in (tmp_path / 'run').rglob('last_checkpoint'):
         note.write_text(str(note.parent / Path(note.read_text()).name))
     return tmp_path / 'run'
-
-
-def read(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
-
-
-def predicted(data, cfg, checkpoint):
-    """Probabilities of the target's training images by name, in plain mmseg."""
-    init_default_scope('mmseg')
-    network = MODELS.build(cfg.model.segmentor).eval()
-    state = load(checkpoint)['state_dict']
-    prefix = 'segmentor.'
-    network.load_state_dict(
-        {key[len(prefix) :]: each for key, each in state.items() if key.startswith(prefix)}
-    )
-    look, found = cfg.model.data_preprocessor, {}
-    for path in sorted((data / 'toy/cityscapes/leftImg8bit/train').rglob('*.png')):
-        pixels = torch.from_numpy(read(path).copy()).permute(2, 0, 1)[None].float()
-        mean, std = (torch.tensor(each)[:, None, None] for each in (look.mean, look.std))
-        with torch.no_grad():
-            scores = network.decode_head(network.backbone((pixels - mean) / std))
-        found[path.name] = torch.nn.functional.interpolate(
-            scores.softmax(dim=1), pixels.shape[-2:], mode='bilinear'
-        )[0].numpy()
-    return found
 
 
 @pytest.mark.stack
@@ -227,72 +194,6 @@ def test_given_labels_take_the_place_of_a_labelling(whole, copied, toy_data, tmp
     with pytest.raises(UserError, match=r'stages\.labels1\.labels: .*nowhere: no such folder'):
         launch.train(rounds_config(toy_data, tmp_path / 'other', **given))
     assert not (tmp_path / 'other').exists()
-
-
-@pytest.fixture(scope='module')
-def bands(toy_data, tmp_path_factory) -> Path:
-    """The folder of two networks, two rounds and their common test."""
-    work_dir = tmp_path_factory.mktemp('bands')
-    launch.train(rounds_config(toy_data, work_dir, MBT, **TWO))
-    return work_dir
-
-
-@pytest.mark.stack
-def test_several_networks_label_and_are_tested_together(bands, toy_data):
-    assert 'labelled by round0_b02, round0_b09, rule' in log_of(bands / 'labels1')
-    assert 'Tests the mean of round1_b02, round1_b09, softmax_lowres' in log_of(bands / 'ensemble')
-    cfg = rounds_config(toy_data, bands, MBT, **TWO)
-    found = [predicted(toy_data, cfg, bands / f'round0_b0{i}' / FINAL) for i in (2, 9)]
-    mean = {name: (found[0][name] + found[1][name]) / 2 for name in found[0]}
-    joint = np.concatenate([each.reshape(10, -1) for each in mean.values()], axis=1)
-    labels, confidence = joint.argmax(axis=0), joint.max(axis=0)
-    least = np.ones(10)
-    for label in np.unique(labels):
-        own = np.sort(confidence[labels == label])
-        least[label] = min(0.9, own[min(int(np.round(0.66 * len(own))), len(own) - 1)])
-    for name, each in mean.items():
-        label = each.argmax(axis=0)
-        expected = np.where(each.max(axis=0) >= least[label], label, 255)
-        assert (read(bands / 'labels1/labels' / name) == expected).mean() > 0.99
-
-
-def test_the_networks_differ_in_their_share_alone(bands):
-    found = {
-        (stage, beta): Config.fromfile(bands / f'{stage}_b0{beta}/fda_mbt_toy.py').model
-        for stage in ('round0', 'round1')
-        for beta in (2, 9)
-    }
-    for (stage, beta), model in found.items():
-        assert model.translator.beta == beta / 100
-        assert ('pseudo' in model.objectives) == (stage == 'round1')
-        model.translator.beta = 0
-    assert found['round1', 2] == found['round1', 9]
-    states = [load(bands / f'round1_b0{i}' / FINAL)['state_dict'] for i in (2, 9)]
-    assert differing(*states)
-
-
-def test_the_last_test_is_that_of_the_ensemble(bands, toy_data, tmp_path):
-    written = json.loads((bands / 'ensemble/metrics.json').read_text())
-    cfg = rounds_config(toy_data, tmp_path, MBT, **TWO)
-    model = cfg.model
-    cfg.model = dict(
-        type='SegmentorEnsemble', members=[model] * 2, average='softmax_lowres',
-        checkpoints=[str(bands / f'round1_b0{i}' / FINAL) for i in (2, 9)],
-        data_preprocessor=None,
-    )  # fmt: skip
-    forget_runs()
-    assert written == pytest.approx(launch.test(cfg))
-    assert 'mIoU' in written
-
-
-def test_a_lost_test_is_done_again_and_nothing_else(bands, toy_data, tmp_path):
-    shutil.copytree(bands, tmp_path / 'run')
-    metrics = (bands / 'ensemble/metrics.json').read_text()
-    (tmp_path / 'run/ensemble/metrics.json').unlink()
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('round*/iter_*.pth')}
-    launch.train(rounds_config(toy_data, tmp_path / 'run', MBT, resume=True, **TWO))
-    assert (tmp_path / 'run/ensemble/metrics.json').read_text() == metrics
-    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 WRONG = {
