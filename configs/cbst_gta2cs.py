@@ -1,7 +1,8 @@
 # Class-balanced self-training with DeepLabV2 in one command: round0, labels1, round1, ..., round3.
 #
 # CBST's: the rule that chooses the labels, without spatial priors, and the shares.
-# Ours: the network and the preparation of images, which are AdaptSegNet's; the lengths of the rounds.
+# Ours: the network and the preparation of images, which are AdaptSegNet's, for its ResNet-38, crops and
+# mining of rare classes; the lengths and learning rates of the rounds.
 _base_ = [
     '_base_/models/deeplabv2_r101.py',
     '_base_/datasets/gta2cityscapes.py',

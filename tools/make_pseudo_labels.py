@@ -16,7 +16,12 @@ EPILOG = """
 Labels are OUT/labels, for dict(type='LoadPseudoLabels', folder='OUT/labels') in a target pipeline. A killed
 run goes on where it stopped, with the same command. docs/methods/self_training.md says more.
 """
-OPTIONS = dict(class_share=('keep', 'sure'), class_balanced=('keep',), confidence=('least',))
+OPTIONS = dict(
+    class_share=dict(keep=0.34, sure=0.9),
+    class_balanced=dict(keep=0.15),
+    confidence=dict(least=0.9),
+)
+"""Of each rule, with what they are where no flag says it."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +36,9 @@ def parse_args() -> argparse.Namespace:
         '--rule', choices=list(OPTIONS), default='class_share', help='default: class_share'
     )
     parser.add_argument(
-        '--keep', type=float, help='the share of each class that is kept (default: 0.34)'
+        '--keep',
+        type=float,
+        help='the share of each class that is kept (default: 0.34, of class_balanced 0.15)',
     )
     parser.add_argument(
         '--sure',
@@ -56,13 +63,13 @@ def rule_of(args: argparse.Namespace) -> dict:
     Raises:
         UserError: A flag is of another rule.
     """
-    usual = dict(keep=0.34, sure=0.9, least=0.9)
-    given = {key: value for key in usual if (value := getattr(args, key)) is not None}
-    foreign = [key for key in given if key not in OPTIONS[args.rule]]
+    usual, flags = OPTIONS[args.rule], ('keep', 'sure', 'least')
+    given = {key: value for key in flags if (value := getattr(args, key)) is not None}
+    foreign = [key for key in given if key not in usual]
     if foreign:
-        takes = ', '.join(f'--{key}' for key in OPTIONS[args.rule])
+        takes = ', '.join(f'--{key}' for key in usual)
         raise UserError(f'--{foreign[0]}: --rule {args.rule} does not know it; it takes {takes}')
-    return dict(type=args.rule) | {key: (usual | given)[key] for key in OPTIONS[args.rule]}
+    return dict(type=args.rule) | usual | given
 
 
 def models_of(cfg: Config, args: argparse.Namespace) -> list:

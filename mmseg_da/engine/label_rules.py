@@ -9,16 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import class_share_thresholds, confidence_thresholds
-
-
-def _balanced(histogram: Tensor, keep: float) -> Tensor:
-    return class_share_thresholds(histogram, keep)
-
+from mmseg_da.functional import (
+    class_balanced_thresholds,
+    class_share_thresholds,
+    confidence_thresholds,
+)
 
 _RULES: dict[str, Callable[..., Tensor]] = dict(
     class_share=class_share_thresholds,
-    class_balanced=_balanced,
+    class_balanced=class_balanced_thresholds,
     confidence=confidence_thresholds,
 )
 

@@ -29,6 +29,7 @@ from mmseg_da.functional.pixels import (
 from mmseg_da.functional.precision import full_precision
 from mmseg_da.functional.pseudo_labels import (
     balanced_labels,
+    class_balanced_thresholds,
     class_histogram,
     class_share_thresholds,
     confidence_bins,
@@ -45,6 +46,7 @@ __all__ = [
     'TARGET',
     'balanced_labels',
     'by_tiles',
+    'class_balanced_thresholds',
     'class_histogram',
     'class_share_thresholds',
     'confidence_bins',

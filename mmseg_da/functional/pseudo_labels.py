@@ -60,11 +60,29 @@ def class_share_thresholds(histogram: Tensor, keep: float, sure: float | None = 
     count = histogram.sum(dim=1)
     drop = round(1.0 - keep, 12)  # 0.66 and not 0.6599999999999999
     rank = (drop * count.double()).round().long()  # half to even, as Python and NumPy round
-    rank = rank.minimum(count - 1).clamp(min=0)
-    bins = torch.searchsorted(histogram.cumsum(dim=1), rank.unsqueeze(1), right=True).squeeze(1)
+    bins = _bins_at(histogram, rank.minimum(count - 1).clamp(min=0))
     if sure is not None:
         bins = bins.clamp(max=_first_bin(sure))
-    return bins.where(count > 0, torch.zeros_like(bins))
+    return bins.where(count > 0, 0)
+
+
+def class_balanced_thresholds(histogram: Tensor, keep: float) -> Tensor:
+    """The confidence of the last of the surest pixels of each class, for :func:`balanced_labels`.
+
+    The released code of CBST (Zou et al., 2018) sorts the confidences of the n pixels of a class and
+    takes that of number ``floor(keep * n)`` from the highest.
+
+    Args:
+        histogram: Counts (C, BINS) of predicted pixels.
+        keep: The share, above 0 and up to 1.
+
+    Returns:
+        Bins (C,), int64; 0 for a class of so few pixels that none is kept.
+    """
+    count = histogram.sum(dim=1)
+    kept = (keep * count.double()).floor().long()
+    bins = _bins_at(histogram, (count - kept).minimum(count - 1).clamp(min=0))
+    return bins.where(kept > 0, 0)
 
 
 def confidence_thresholds(histogram: Tensor, least: float) -> Tensor:
@@ -103,8 +121,8 @@ def balanced_labels(probabilities: Tensor, thresholds: Tensor) -> Tensor:
 
     Args:
         probabilities: (C, ...) in [0, 1].
-        thresholds: The least bin of each class (C,). A class of bin 0, without a predicted pixel,
-            needs a probability of 1.
+        thresholds: The least bin of each class (C,). A class of bin 0, which has no pixel to measure
+            by, needs a probability of 1.
 
     Returns:
         Classes or 255, uint8, of shape (...).
@@ -113,6 +131,11 @@ def balanced_labels(probabilities: Tensor, thresholds: Tensor) -> Tensor:
     relative = probabilities / least.view(-1, *[1] * (probabilities.dim() - 1))
     largest, labels = relative.max(dim=0)
     return labels.to(torch.uint8).where(largest >= 1, torch.tensor(IGNORE, dtype=torch.uint8))
+
+
+def _bins_at(histogram: Tensor, rank: Tensor) -> Tensor:
+    """The bin (C,) of the pixel of each class at a rank (C,), counted from the least sure, from 0."""
+    return torch.searchsorted(histogram.cumsum(dim=1), rank.unsqueeze(1), right=True).squeeze(1)
 
 
 def _first_bin(confidence: float) -> int:

@@ -6,6 +6,7 @@ import torch
 
 from mmseg_da.functional import (
     balanced_labels,
+    class_balanced_thresholds,
     class_histogram,
     class_share_thresholds,
     confidence_bins,
@@ -83,6 +84,24 @@ def test_golden_thresholds_of_ten_pixels(keep, sure, expected):
     first, none = class_share_thresholds(histogram, keep, sure).tolist()
     assert abs(first / BINS - expected) <= 1 / BINS
     assert none == 0
+
+
+@pytest.mark.parametrize('keep', [0.15, 0.2, 0.5, 1.0])
+def test_balanced_thresholds_are_those_of_sorting_within_one_bin(keep):
+    confidence, labels = prediction().max(dim=1)
+    bins = class_balanced_thresholds(class_histogram(labels, confidence_bins(confidence), 5), keep)
+    for label in range(4):
+        own = sorted(confidence[labels == label].tolist(), reverse=True)
+        expected = own[int(keep * len(own)) - 1]
+        assert abs(bins[label] / BINS - expected) <= 1 / BINS
+    assert bins[4] == 0
+
+
+def test_golden_balanced_thresholds_of_ten_pixels():
+    histogram = of_one_class(*(i / 10 for i in range(10)))
+    for keep, expected in ((0.25, 0.8), (0.2, 0.8), (0.19, 0.9), (1.0, 0.0)):
+        assert abs(class_balanced_thresholds(histogram, keep)[0] / BINS - expected) <= 1 / BINS
+    assert class_balanced_thresholds(histogram, 0.09).tolist() == [0, 0]  # none is kept
 
 
 def test_a_half_is_rounded_to_even_as_numpy_does():
