@@ -21,7 +21,7 @@ from measure import environment, environment_text, keep_freed_memory, threads
 from torch import Tensor
 
 from mmseg_da.errors import UserError, user_errors
-from mmseg_da.functional.fourier import PARTIAL_UP_TO, swap_window, window_radius
+from mmseg_da.functional.fourier import few_are_faster, swap_window, window_radius
 
 SIZES = ('256x512', '512x1024', '720x1280', '761x1279')
 BETAS = (0.01, 0.05, 0.09, 0.2)
@@ -68,7 +68,7 @@ def pictures(batch: int, size: tuple[int, int], seed: int) -> Tensor:
 
 def by_numpy(source: np.ndarray, target: np.ndarray, radius: int) -> np.ndarray:
     """The symmetric window, by whole transforms in double precision."""
-    ours, theirs = np.fft.fft2(source), np.fft.fft2(target)
+    ours, theirs = (np.fft.fft2(each.astype(np.float64)) for each in (source, target))
     swapped, model = (np.fft.fftshift(np.abs(each), axes=(-2, -1)) for each in (ours, theirs))
     row, column = (side // 2 for side in source.shape[-2:])
     rows, columns = (slice(middle - radius, middle + radius + 1) for middle in (row, column))
@@ -109,7 +109,7 @@ def table(found: dict[tuple[str, float], dict[str, float]]) -> str:
         '|---|---:|---:|---:|---:|---:|---|---:|',
     ]
     for (size, beta), row in found.items():
-        taken = 'few' if row['radius'] <= PARTIAL_UP_TO else 'FFT'
+        taken = 'few' if few_are_faster(size_of(size), row['radius']) else 'FFT'
         lines.append(
             f'| {size} | {beta:g} | {row["radius"]} | {row["partial"]:.1f} | {row["full"]:.1f} | '
             f'{row["numpy"]:.1f} | {taken} | {row["partial_gap"]:.1e}, {row["full_gap"]:.1e} |'

@@ -52,6 +52,7 @@ def networks(config: str, model: ConfigDict, args: argparse.Namespace) -> Sequen
         cfg = launch.read_config(path, None)
         if cfg.get('model') is None:
             raise UserError(f'{path}: `model` is missing')
+        cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))  # as mmengine does
         found.append(cfg.model)
     return found
 

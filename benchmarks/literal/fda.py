@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from literal.minent import LiteralMinEnt
 from literal.segmentor import rgb_pixels
-from literal.source_only import LiteralSourceOnly
 from torch import Tensor, nn
 
 
@@ -40,20 +40,18 @@ def swapped(source: Tensor, target: Tensor, beta: float, legacy: bool = False) -
     return torch.fft.ifft2(torch.polar(amplitude, phase)).real
 
 
-class LiteralFDA(LiteralSourceOnly):
-    """Cross-entropy on swapped source images, robust entropy of the target's scores.
+class LiteralFDA(LiteralMinEnt):
+    """MinEnt with the robust penalty, on source images in the look of the target.
 
     Args:
-        net: As in :class:`LiteralSourceOnly`.
+        net: As in :class:`LiteralMinEnt`.
         beta: As in :func:`swapped`.
         legacy: The same.
         clip: Cut swapped pixels to [0, 255].
         weight: Of the entropy; with 0 the target is forwarded all the same.
-        eta: Its exponent; ``None`` takes the entropy as it is.
-        epsilon: Added to its square.
-        low_resolution: Take it of the scores as the head gives them, not at image size.
-        switch: Iterations, counted from 0, up to which the entropy does not count.
-        **others: As in :class:`LiteralSourceOnly`.
+        robust: As in :class:`LiteralMinEnt`, as is ``full_size``.
+        switch: Iterations that are to be done, and one more, before the entropy counts.
+        **others: As in :class:`LiteralMinEnt`.
     """
 
     def __init__(
@@ -63,43 +61,27 @@ class LiteralFDA(LiteralSourceOnly):
         legacy: bool = False,
         clip: bool = False,
         weight: float = 0.005,
-        eta: float | None = 2.0,
-        epsilon: float = 1e-8,
-        low_resolution: bool = True,
+        robust: tuple[float, float] | None = (2.0, 1e-8),
+        full_size: bool = False,
         switch: int = -1,
         **others: Any,
     ) -> None:
-        super().__init__(net, **others)
+        super().__init__(net, {}, robust=robust, full_size=full_size, **others)
         self.beta, self.legacy, self.clip = beta, legacy, clip
-        self.weight, self.eta, self.epsilon = weight, eta, epsilon
-        self.low_resolution, self.switch, self.iteration = low_resolution, switch, 0
+        self.weight, self.switch, self.iteration = weight, switch, 0
+
+    def images(self, batch: dict, domain: str) -> Tensor:
+        if domain == 'target':
+            return super().images(batch, domain)
+        source, target = (rgb_pixels(batch, each, self.dtype) for each in ('source', 'target'))
+        if target.shape != source.shape:
+            size = source.shape[-2:]
+            target = F.interpolate(target, size, mode='bilinear', antialias=True)
+        pixels = swapped(source, target, self.beta, self.legacy)
+        return self.normalised(pixels.clamp(0, 255) if self.clip else pixels)
 
     def step(self, batch: dict) -> dict[str, float]:
         """One iteration on a collated batch of uint8 images; gives the losses."""
-        source, target = (rgb_pixels(batch, each, self.dtype) for each in ('source', 'target'))
-        look = target
-        if target.shape != source.shape:
-            size = source.shape[-2:]
-            look = F.interpolate(target, size, mode='bilinear', antialias=True)
-        source = swapped(source, look, self.beta, self.legacy)
-        source = source.clamp(0, 255) if self.clip else source
-
-        self.sgd.zero_grad()
-        supervised = self.supervised(self.forward(self.normalised(source)), batch)
-        supervised.backward()
-        weight = self.weight if self.iteration > self.switch else 0.0
-        robust = weight * self.robust_entropy(self.normalised(target))
-        robust.backward()
-        self.sgd.step()
+        self.weights = dict(decode=self.weight if self.iteration > self.switch else 0.0)
         self.iteration += 1
-        return dict(supervised=supervised.item(), entropy=robust.item())
-
-    def robust_entropy(self, images: Tensor) -> Tensor:
-        """The mean of the penalty over the pixels of all target images."""
-        feats = self.net.backbone(images)
-        scores = {name: head(feats) for name, head in self.heads.items()}['decode']
-        if not self.low_resolution:
-            scores = self.resized(scores, images)
-        logs = F.log_softmax(scores, dim=1)
-        entropy = -(logs.exp() * logs).sum(dim=1) / math.log(scores.shape[1])
-        return (entropy if self.eta is None else (entropy**2 + self.epsilon) ** self.eta).mean()
+        return super().step(batch)

@@ -54,7 +54,7 @@ def robust_entropy(entropy: Tensor, eta: float = 2.0, epsilon: float = 1e-8) -> 
         ``(entropy ** 2 + epsilon) ** eta``, of the same shape, in float32 at least.
 
     Source: Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020,
-    section 3.2.
+    section 3.
     """
     return (full_precision(entropy).square() + epsilon).pow(eta)
 

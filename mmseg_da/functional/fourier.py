@@ -1,6 +1,7 @@
 """The colour and light of one image on the content of another, by its low frequencies."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from mmseg_da.functional.precision import full_precision
 
 SWAP_WINDOWS = ('symmetric', 'legacy')
-PARTIAL_UP_TO = 48  # the radius to which few frequencies are faster: benchmarks/fourier.py
+_FEW = 0.035  # of the mean side, the radius up to which they are faster: benchmarks/fourier.py
 
 
 def swap_low_frequencies(
@@ -52,7 +53,8 @@ def swap_low_frequencies(
     radius = window_radius(side, beta) if radius is None else radius
     if not 0 <= 2 * radius < side:
         raise ValueError(f'radius={radius} is not in [0, {side} / 2), half the shorter side')
-    swapped = swap_window(source, target, radius, window, partial=radius <= PARTIAL_UP_TO)
+    partial = few_are_faster(source.shape[-2:], radius)
+    swapped = swap_window(source, target, radius, window, partial)
     return swapped.clamp(0, 255) if clip else swapped
 
 
@@ -65,6 +67,14 @@ def window_radius(side: int, beta: float) -> int:
     if not 0 <= beta < 0.5:
         raise ValueError(f'beta={beta} is not in [0, 0.5)')
     return math.floor(side * beta)
+
+
+def few_are_faster(size: Sequence[int], radius: int) -> bool:
+    """Whether to transform the window's frequencies alone, by images' height and width.
+
+    Those cost more the more there are, an FFT of all does not.
+    """
+    return radius <= _FEW * math.sqrt(size[0] * size[1])
 
 
 def swap_window(source: Tensor, target: Tensor, radius: int, window: str, partial: bool) -> Tensor:
@@ -91,7 +101,7 @@ def swap_window(source: Tensor, target: Tensor, radius: int, window: str, partia
         amplitudes = transform(target.to(source), radius).abs()
         phases = torch.polar(torch.ones_like(amplitudes), ours.angle())
         change = (amplitudes - ours.abs()) * window_weights(radius, window, amplitudes) * phases
-        return source + invert(change, source.shape[-2:])
+        return source + invert(change, source)
 
 
 def window_weights(radius: int, window: str, like: Tensor) -> Tensor:
@@ -119,43 +129,51 @@ def _rows(radius: int, like: Tensor) -> Tensor:
 
 
 def _all(images: Tensor, radius: int) -> Tensor:
-    """Rows -b to b and columns 0 to b of the spectra of images (N, C, H, W), by an FFT."""
-    return torch.fft.rfft2(images)[..., _rows(radius, images), : radius + 1]
+    """Rows -b to b and columns 0 to b of the spectra of images (N, C, H, W), by an FFT.
+
+    They are few and hold sums over all pixels, hence double precision.
+    """
+    return torch.fft.rfft2(images)[..., _rows(radius, images), : radius + 1].to(torch.complex128)
 
 
-def _from_all(change: Tensor, size: torch.Size) -> Tensor:
-    """Images (N, C, *size) whose spectra hold these rows and columns, their mirror, and no more."""
+def _from_all(change: Tensor, like: Tensor) -> Tensor:
+    """Images such as ``like`` whose spectra hold these rows and columns, their mirror, and no more."""
+    size = like.shape[-2:]
+    spectra = torch.view_as_complex(like.new_zeros(*like.shape[:-1], size[1] // 2 + 1, 2))
     radius = change.shape[-1] - 1
-    spectra = change.new_zeros(*change.shape[:-2], size[0], size[1] // 2 + 1)
-    spectra[..., _rows(radius, change), : radius + 1] = change
+    spectra[..., _rows(radius, like), : radius + 1] = change.to(spectra)
     return torch.fft.irfft2(spectra, size)
 
 
 def _some(images: Tensor, radius: int) -> Tensor:
     """The same as :func:`_all`, of these frequencies alone."""
     down, across = _waves(images, radius)
-    real, imaginary = (images @ torch.cat([across.real, -across.imag]).T).chunk(2, dim=-1)
-    return down.conj() @ torch.complex(real, imaginary)
+    real, imaginary = (images @ _stacked(across).to(images).T).double().chunk(2, dim=-1)
+    return down.conj() @ torch.complex(real, -imaginary)
 
 
-def _from_some(change: Tensor, size: torch.Size) -> Tensor:
+def _from_some(change: Tensor, like: Tensor) -> Tensor:
     """The same as :func:`_from_all`, of these frequencies alone."""
-    images = change.real.new_empty(()).expand(size)
-    down, across = _waves(images, change.shape[-1] - 1)
-    columns = down.T @ change / images.numel()
+    down, across = _waves(like, change.shape[-1] - 1)
+    columns = down.T @ change / like[0, 0].numel()
     columns[..., 1:] *= 2  # their mirror
-    return torch.cat([columns.real, columns.imag], dim=-1) @ torch.cat([across.real, -across.imag])
+    parts = torch.cat([columns.real, -columns.imag], dim=-1)
+    return parts.to(like) @ _stacked(across).to(like)
+
+
+def _stacked(waves: Tensor) -> Tensor:
+    return torch.cat([waves.real, waves.imag])
 
 
 def _waves(images: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     """``exp(2 pi i k n / length)`` (frequencies, length) of rows -b to b, of columns 0 to b."""
     rows = _rows(radius, images)
     height, width = images.shape[-2:]
-    return _wave(rows, height, images), _wave(rows[radius:], width, images)
+    return _wave(rows, height), _wave(rows[radius:], width)
 
 
-def _wave(frequencies: Tensor, length: int, like: Tensor) -> Tensor:
-    # Whole turns are dropped while they are integers: a large angle would be inexact.
-    turns = frequencies[:, None] * torch.arange(length, device=like.device) % length
-    angles = turns.to(like) * (2 * math.pi / length)
+def _wave(frequencies: Tensor, length: int) -> Tensor:
+    positions = torch.arange(length, device=frequencies.device)
+    turns = frequencies[:, None] * positions % length  # a whole turn more would cost precision
+    angles = turns.double() * (2 * math.pi / length)
     return torch.polar(torch.ones_like(angles), angles)

@@ -35,8 +35,9 @@ class SegmentorEnsemble(BaseModel):
         weights: Of each member, not negative, divided by their sum; ``None``: all alike.
         average: ``'logits'``, up-sampled, as ADVENT joins AdvEnt and MinEnt (Vu et al., 2019,
             section 4); ``'softmax'`` of these; ``'softmax_lowres'``, which is up-sampled after the
-            softmax, as FDA joins its bands (Yang and Soatto, 2020, section 3.3).
-        data_preprocessor: Must be ``None``.
+            softmax, as FDA joins its bands (Yang and Soatto, 2020, section 3).
+        data_preprocessor: Of members that have none in their config; mmengine's runner passes that
+            of the config which the model is in.
         init_cfg: As in mmengine.
 
     Attributes:
@@ -56,18 +57,18 @@ class SegmentorEnsemble(BaseModel):
         checkpoints: Sequence[str] | None = None,
         weights: Sequence[float] | None = None,
         average: str = AVERAGES[0],
-        data_preprocessor: None = None,
+        data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if not members or data_preprocessor is not None:
-            raise UserError(
-                'SegmentorEnsemble: give it `members`, and each of them its `data_preprocessor`'
-            )
+        if not members:
+            raise UserError('SegmentorEnsemble: `members` is empty')
         if average not in AVERAGES:
             raise UserError(f'SegmentorEnsemble: average={average!r} is none of {list(AVERAGES)}')
         self.average, self.shares = average, _shares(weights, len(members))
-        self.members = nn.ModuleList(MODELS.build(_segmentor(cfg)) for cfg in members)
+        self.members = nn.ModuleList(
+            MODELS.build(_segmentor(cfg, data_preprocessor)) for cfg in members
+        )
         _require_alike(self.members, checkpoints)
         if checkpoints is not None:
             _load(self.members, checkpoints)
@@ -138,12 +139,18 @@ def _shares(weights: Sequence[float] | None, members: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def _segmentor(cfg: dict) -> ConfigDict:
+def _segmentor(cfg: dict, preprocessor: dict | None) -> ConfigDict:
     """The config of what predicts, without what only trains."""
     cfg = ConfigDict(cfg)
+    preprocessor = cfg.get('data_preprocessor') or preprocessor
     if isinstance(cfg.get('segmentor'), Mapping):
-        given = cfg.get('data_preprocessor') or cfg.segmentor.get('data_preprocessor')
-        cfg = ConfigDict(cfg.segmentor, data_preprocessor=given)
+        cfg = ConfigDict(cfg.segmentor)
+        preprocessor = preprocessor or cfg.get('data_preprocessor')
+    if preprocessor is None:
+        raise UserError(
+            'SegmentorEnsemble: a member has no `data_preprocessor`, so it sees no images'
+        )
+    cfg.data_preprocessor = preprocessor
     if cfg.get('auxiliary_head') is not None:
         cfg.auxiliary_head = None
     return cfg

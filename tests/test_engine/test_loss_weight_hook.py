@@ -21,7 +21,9 @@ def train(short_config, tmp_path):
     def run(name, iterations, weights=WEIGHTS, objective='ent', **options):
         cfg = short_config(tmp_path / name, **options)
         cfg.model.objectives.update(
-            adv_decode=None, ent=dict(type='TargetEntropy', loss_weight=1.0)
+            adv_decode=None,
+            ent=dict(type='TargetEntropy', loss_weight=1.0),
+            ratio=dict(type='ClassPrior', loss_weight=0.1),  # its counts have to be resumed
         )
         cfg.optim_wrapper.pop('discriminators')
         cfg.train_cfg.update(max_iters=iterations, val_interval=100)
@@ -51,6 +53,7 @@ def test_a_weight_holds_from_its_iteration_on_also_after_a_resume(train, tmp_pat
     whole, parts = (load(tmp_path / name / 'iter_6.pth') for name in ('whole', 'parts'))
     for key in ('state_dict', 'optimizer'):
         assert differing(whole[key], parts[key]) == []
+    assert whole['state_dict']['objectives.ratio.counts'].sum() > 6 * 2 * 96 * 192 / 2
 
 
 def test_a_weight_changes_what_is_learnt(train, tmp_path):
@@ -62,7 +65,9 @@ def test_a_weight_changes_what_is_learnt(train, tmp_path):
 
 @pytest.mark.stack
 def test_an_unknown_objective_is_told_and_leaves_nothing(train, tmp_path):
-    with pytest.raises(UserError, match=r"model\.objectives has no 'entropy', only .'ent', 'seg'"):
+    with pytest.raises(
+        UserError, match=r"model\.objectives has no 'entropy', only .'ent', 'ratio', 'seg'"
+    ):
         train('none', 2, objective='entropy')
     assert not (tmp_path / 'none').exists()
 

@@ -25,7 +25,7 @@ CASES = dict(
 def make_adaptor(case):
     torch.manual_seed(0)
     # Group norm: an image must not depend on the others of its batch.
-    return MODELS.build(toy_adaptor(toy_pspnet('GN'), CASES[case])).train()
+    return MODELS.build(toy_adaptor(toy_pspnet('GN'), CASES[case])).double().train()
 
 
 def make_wrapper(model):
@@ -77,7 +77,7 @@ def test_two_processes_equal_one_on_the_joint_batch(left, case):
     ours, theirs = model.state_dict(), left[case]['weights']
     assert set(ours) == set(theirs)
     for name, tensor in ours.items():
-        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=1e-6, msg=name)
+        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=1e-12, msg=name)
     assert any(not torch.equal(ours[name], before[name]) for name in ours)
     assert left[case]['agree'] == [True, True]
 

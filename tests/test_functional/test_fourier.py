@@ -192,3 +192,26 @@ def test_what_cannot_be_is_refused(settings, problem):
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match=r'\(1, 3, 16, 20\) and target \(1, 3, 16, 16\) differ'):
         swap_low_frequencies(torch.zeros(1, 3, 16, 20), torch.zeros(1, 3, 16, 16), 0.1)
+
+
+@pytest.mark.parametrize(
+    ('size', 'beta', 'few'),
+    [
+        ((512, 1024), 0.01, True),
+        ((512, 1024), 0.05, True),
+        ((512, 1024), 0.09, False),
+        ((720, 1280), 0.05, False),
+        ((96, 192), 0.2, False),
+    ],
+)
+def test_the_way_is_chosen_by_the_size(size, beta, few, monkeypatch):
+    taken = []
+
+    def noted(source, target, radius, window, partial):
+        taken.append((radius, partial))
+        return source
+
+    monkeypatch.setattr('mmseg_da.functional.fourier.swap_window', noted)
+    images = torch.zeros(1, 1, 1, 1).expand(1, 3, *size)
+    swap_low_frequencies(images, images, beta)
+    assert taken == [(window_radius(size[0], beta), few)]

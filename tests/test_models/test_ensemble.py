@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import SUPERVISION, build_adaptor
+from mmengine.config import ConfigDict
 from mmseg.structures import SegDataSample
 
 from mmseg_da.errors import UserError
@@ -131,7 +132,7 @@ def test_one_checkpoint_twice_is_itself(two, saved):
 
 def test_slid_windows_are_averaged(two, saved):
     slid = plain()
-    slid['test_cfg'] = dict(mode='slide', crop_size=(48, 48), stride=(32, 32))
+    slid['test_cfg'] = ConfigDict(mode='slide', crop_size=(48, 48), stride=(32, 32))
     both = predict(ensemble(saved, slid, average='softmax_lowres'))[0].softmax(1)
     maps = []
     for segmentor in two:
@@ -162,6 +163,10 @@ def test_each_member_prepares_images_its_own_way(saved):
     grey = plain(mean=[0.0] * 3, std=[255.0] * 3)
     members = [plain(), grey]
     both = predict(SegmentorEnsemble(members, [saved[0]] * 2).eval())[0]
+    shared = SegmentorEnsemble(
+        [toy_pspnet(), grey], [saved[0]] * 2, data_preprocessor=plain()['data_preprocessor']
+    )
+    assert torch.equal(predict(shared.eval())[0], both)
     alone = [predict(SegmentorEnsemble([each], [saved[0]]).eval())[0] for each in members]
     assert not torch.allclose(*alone)
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)
@@ -209,7 +214,8 @@ def test_old_checkpoints_without_counters_are_taken(two, saved, tmp_path):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (dict(members=[]), 'give it `members`'),
+        (dict(members=[]), '`members` is empty'),
+        (dict(members=[toy_pspnet()]), 'a member has no `data_preprocessor`'),
         (dict(average='median'), "average='median' is none of .*'softmax_lowres'"),
         (dict(weights=[1.0]), r'1 weights for 2 members \(--weights\)'),
         (dict(weights=[1.0, -1.0]), 'must not be negative'),
@@ -217,7 +223,6 @@ def test_old_checkpoints_without_counters_are_taken(two, saved, tmp_path):
         (dict(weights=[float('nan'), 1.0]), 'nor all of them 0'),
         (dict(checkpoints=['a.pth']), '1 checkpoints for 2 members'),
         (dict(checkpoints=['a.pth', 'b.pth']), r'a\.pth does not exist'),
-        (dict(data_preprocessor=plain()['data_preprocessor']), 'each of them its `data_prep'),
     ],
 )
 def test_a_mistake_is_named(settings, message):

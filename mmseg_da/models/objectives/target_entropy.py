@@ -20,7 +20,7 @@ class TargetEntropy(Objective):
     By default it is MinEnt (Vu et al., "ADVENT", CVPR 2019, section 3.1): the entropy of the
     classes at each pixel, in [0, 1], at image size, averaged over pixels. With
     ``penalty='charbonnier', resize=None, loss_weight=5e-3`` it is the robust entropy of FDA (Yang
-    and Soatto, CVPR 2020, section 3.2), on the scores as the head gives them.
+    and Soatto, CVPR 2020, section 3), on the scores as the head gives them.
 
     Args:
         head: Which head: ``'decode'``, ``'aux'``, ``'aux_0'``, ...

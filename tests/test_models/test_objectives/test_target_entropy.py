@@ -9,7 +9,7 @@ from test_no_host_sync import waits
 from torch import nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.testing import toy_batch, toy_segformer
+from mmseg_da.testing import toy_batch, toy_optim_wrapper, toy_segformer
 
 ENTROPY, RATIO = dict(type='TargetEntropy'), dict(type='ClassPrior')
 SHARES = [0.7, 0.2, 0.1, 0.0]
@@ -49,13 +49,14 @@ def test_golden_values(scores, expected, settings):
 
 def test_the_sum_is_of_an_images_pixels():
     adaptor = always(adapt(ent=ENTROPY | dict(reduction='sum', loss_weight=1e-3)), [0.0] * 4)
-    for num in (1, 3):
+    for num in (2, 3):
         loss = losses_of(adaptor, 'ent', num=num)['loss_ent']
         assert loss.item() == pytest.approx(48 * 80 * 1e-3, rel=1e-5)
 
 
 def test_it_makes_the_target_certain():
     adaptor = build_adaptor(dict(ent=ENTROPY | dict(loss_weight=1.0)))
+    adaptor.segmentor.decode_head.conv_seg.bias.data[0] = 1.0  # alike, they have no gradient
     wrapper = build_wrappers(adaptor)
     logs = [adaptor.train_step(toy_batch(), wrapper)['ent.loss_ent'] for _ in range(10)]
     assert logs[-1] < 0.8 * logs[0]
@@ -145,3 +146,19 @@ def test_images_without_labels_ask_for_nothing():
 )
 def test_no_step_waits_for_the_device(objective, backward):
     assert waits(dict(seg=SUPERVISION, own=objective), backward=backward).ours == []
+
+
+@pytest.mark.parametrize(
+    'objective', [ENTROPY, ENTROPY | dict(share=0.3, penalty='charbonnier'), RATIO]
+)
+def test_losses_are_in_float32_under_mixed_precision(objective):
+    logs = {}
+    for kind in ('OptimWrapper', 'AmpOptimWrapper'):
+        adaptor = adapt(own=objective | dict(loss_weight=1.0))
+        wrappers = build_wrappers(adaptor, toy_optim_wrapper(rivals=False, type=kind))
+        logs[kind] = adaptor.train_step(toy_batch(), wrappers)
+    plain, amp = ({k: v for k, v in each.items() if 'own.loss' in k} for each in logs.values())
+    assert len(amp) == 1
+    for key, value in amp.items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, plain[key], rtol=0.02, atol=1e-3)

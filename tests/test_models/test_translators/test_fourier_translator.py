@@ -10,7 +10,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.functional import swap_low_frequencies
 from mmseg_da.functional.fourier import swap_window
 from mmseg_da.registry import MODELS
-from mmseg_da.testing import toy_batch
+from mmseg_da.testing import toy_batch, toy_optim_wrapper
 
 
 def build(**settings):
@@ -115,3 +115,14 @@ def test_neither_way_waits_for_the_device(partial):
     with Watch() as watch:
         swap_window(source, target, 5, 'legacy', partial)
     assert watch.ours == []
+
+
+@pytest.mark.stack
+def test_pixels_are_swapped_in_single_precision_under_amp():
+    seen = []
+    for shared in ({}, dict(type='AmpOptimWrapper', dtype='bfloat16')):
+        adaptor = build_adaptor(dict(seg=SUPERVISION), translator=dict(type='FourierTranslator'))
+        adaptor.segmentor.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        adaptor.train_step(toy_batch(), build_wrappers(adaptor, toy_optim_wrapper(False, **shared)))
+    assert seen[0].dtype == seen[1].dtype == torch.float32
+    assert torch.equal(*seen)
