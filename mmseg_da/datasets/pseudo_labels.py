@@ -15,6 +15,8 @@ from mmseg_da.datasets.pictures import output_names
 from mmseg_da.errors import UserError
 from mmseg_da.registry import TRANSFORMS
 
+_MOVING = ('Random', 'Flip', 'Crop', 'Rotat', 'Mosaic', 'Affine')
+
 
 def label_names(images: Iterable[str]) -> dict[str, Path]:
     """The file of each image's label, relative to the folder of labels.
@@ -82,14 +84,37 @@ def _write(path: Path, picture: Image.Image, **settings: int) -> None:
     write_atomically(path, content.getvalue())
 
 
+def loads_pseudo_labels(transforms: Iterable) -> bool:
+    """Whether a pipeline loads pseudo labels, before anything moves the pixels of its images.
+
+    Args:
+        transforms: All transforms in order, those inside of wrappers included.
+
+    Raises:
+        UserError: It flips, crops or turns images before: their labels would not follow.
+    """
+    names = []
+    for transform in transforms:
+        if isinstance(transform, LoadPseudoLabels):
+            moving = [name for name in names if any(word in name for word in _MOVING)]
+            if moving:
+                raise UserError(
+                    f'target dataset: its pipeline has {moving[0]} before LoadPseudoLabels, whose labels '
+                    'would not follow the image: load them right after the image, or after its Resize'
+                )
+            return True
+        names.append(type(transform).__name__)
+    return False
+
+
 @TRANSFORMS.register_module()
 class LoadPseudoLabels(BaseTransform):
     """Loads what a segmentor has said about a target image, as its label.
 
     For the target pipelines of :class:`~mmseg_da.datasets.SourceTargetDataset`, whose data samples
     then hold ``pseudo_sem_seg``, never ``gt_sem_seg``: classes (1, H, W), 255 where nothing is to be
-    learned. Transforms after it treat the labels as any others. Labels must have the size that the
-    image has at this place of the pipeline.
+    learned. Transforms after it treat the labels as any others; none before it may flip or crop. Labels
+    must have the size that the image has at this place of the pipeline.
 
     Args:
         folder: Folder of the labels, as a stage of ``kind='pseudo_labels'`` or

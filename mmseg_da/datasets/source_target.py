@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
+from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels
 from mmseg_da.datasets.reading import IGNORE, name_files
 from mmseg_da.datasets.samplers import Draw
 from mmseg_da.errors import UserError
@@ -58,7 +58,8 @@ class SourceTargetDataset(Dataset):
         for part in _leaves(self.target):
             _refuse_annotations(part)
             _same_classes(self.target, part)
-        self._learns_from_itself = [_loads_pseudo_labels(part) for part in _leaves(self.target)]
+        targets = _leaves(self.target)
+        self._self_labelled = [loads_pseudo_labels(_flat([part.pipeline])) for part in targets]
         self._metainfo = copy.deepcopy(self.target.metainfo)
         classes, mapping = self._metainfo['classes'], class_mapping or {}
         sources = [part.metainfo['classes'] for part in _leaves(self.source)]
@@ -104,7 +105,7 @@ class SourceTargetDataset(Dataset):
         sample = _packed('target', self.target[index])
         labelled = sample['data_samples']
         if 'gt_sem_seg' in labelled:
-            if not self._learns_from_itself[_part(self.target, index)]:
+            if not self._self_labelled[_part(self.target, index)]:
                 raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
             labelled.pseudo_sem_seg = labelled.gt_sem_seg
             del labelled.gt_sem_seg
@@ -170,10 +171,6 @@ def _part(dataset: BaseDataset | ConcatDataset, index: int) -> int:
     """Which of the joined datasets a sample is of."""
     joined = isinstance(dataset, ConcatDataset)
     return bisect.bisect_right(dataset.cumulative_sizes, index) if joined else 0
-
-
-def _loads_pseudo_labels(dataset: BaseDataset) -> bool:
-    return any(isinstance(each, LoadPseudoLabels) for each in _flat([dataset.pipeline]))
 
 
 def _refuse_annotations(dataset: BaseDataset) -> None:

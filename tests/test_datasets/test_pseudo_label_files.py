@@ -159,6 +159,19 @@ def test_one_of_several_targets_may_have_labels(folders):
     assert labelled == [False] * 3 + [True] * 3
 
 
+@pytest.mark.parametrize('kind', ['RandomFlip', 'RandomCrop'])
+def test_labels_that_would_not_follow_the_image_are_refused(folders, kind):
+    moving = dict(type='RandomFlip', prob=0.5)
+    if kind == 'RandomCrop':
+        moving = dict(type=kind, crop_size=(4, 6))
+    with pytest.raises(UserError, match=f'has {kind} before LoadPseudoLabels, whose labels'):
+        pair(folders, moving, pseudo(folders, IDS))
+    inner = dict(type='RandomApply', transforms=[moving])
+    with pytest.raises(UserError, match='before LoadPseudoLabels'):
+        pair(folders, inner, pseudo(folders, IDS))
+    pair(folders, pseudo(folders, IDS), moving)
+
+
 def test_a_missing_folder_is_told(folders):
     with pytest.raises(UserError, match='nowhere: no such folder of pseudo labels'):
         LoadPseudoLabels('nowhere')
