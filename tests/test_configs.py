@@ -16,7 +16,8 @@ from mmseg.structures import SegDataSample
 
 from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.launch import load_config
-from mmseg_da.engine.stages import TRAIN, TrainingStage, is_reference, resolve, split
+from mmseg_da.engine.stage_kinds import TRAIN
+from mmseg_da.engine.stages import TrainingStage, is_reference, resolve, split
 from mmseg_da.models import CycleTranslator, DomainAdaptor
 from mmseg_da.registry import (
     DATA_SAMPLERS,

@@ -13,7 +13,8 @@ from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.members import check_members, ensemble_of_stage, names_of
 from mmseg_da.engine.settings import check_settings
-from mmseg_da.engine.stages import EVALUATE, TrainingStage, resolve
+from mmseg_da.engine.stage_kinds import EVALUATE
+from mmseg_da.engine.stages import TrainingStage, resolve
 
 METRICS = 'metrics.json'
 

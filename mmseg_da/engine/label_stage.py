@@ -22,7 +22,8 @@ from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.label_rules import label_rule
 from mmseg_da.engine.members import check_members, ensemble_of_stage, names_of
 from mmseg_da.engine.pseudo_labels import PseudoLabels
-from mmseg_da.engine.stages import LABEL, TrainingStage, resolve
+from mmseg_da.engine.stage_kinds import LABEL
+from mmseg_da.engine.stages import TrainingStage, resolve
 from mmseg_da.engine.trained_translators import fingerprint
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS
@@ -36,7 +37,7 @@ def check_label_settings(settings: Mapping[str, Any], where: str) -> None:
     """Look at the settings of a labelling before anything is built.
 
     Args:
-        settings: ``members``, and maybe ``rule``, ``average``, ``size`` and ``pipeline``.
+        settings: ``members``, and maybe ``rule``, ``average``, ``weights``, ``size`` and ``pipeline``.
         where: Where they are from, for the message.
 
     Raises:
@@ -132,6 +133,7 @@ def labelling(
     depends_on = dict(
         networks=_of_first_process(fingerprint(network)),
         average=network.average,
+        weights=network.shares,
         size=size,
         pipeline=repr(pipeline),
     )

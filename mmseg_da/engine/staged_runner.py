@@ -29,16 +29,8 @@ from mmseg_da.engine.hooks.stage_report_hook import opening
 from mmseg_da.engine.label_stage import check_label_stage, run_label_stage
 from mmseg_da.engine.pseudo_labels import LABELS
 from mmseg_da.engine.settings import check_settings, saves_last_iteration
-from mmseg_da.engine.stages import (
-    EVALUATE,
-    LABEL,
-    TRAIN,
-    TrainingStage,
-    chosen,
-    is_reference,
-    resolve,
-    split,
-)
+from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
+from mmseg_da.engine.stages import TrainingStage, chosen, is_reference, resolve, split
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 

@@ -13,20 +13,12 @@ from mmengine.config import Config
 from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.engine.checkpoints import newest_first
 from mmseg_da.engine.rounds import expand_rounds
+from mmseg_da.engine.stage_kinds import GIVEN, LABEL, SETTINGS, TRAIN, kind_of, require_known
 from mmseg_da.errors import UserError
 
 REFERENCE = 'stage:'
 """``'stage:NAME'`` in a stage's config stands for the final checkpoint of an earlier stage."""
 
-TRAIN, LABEL, EVALUATE = 'train', 'pseudo_labels', 'evaluate'
-"""Kinds of stages."""
-
-_GIVEN = {TRAIN: 'checkpoint', LABEL: 'labels', EVALUATE: None}  # the key of what replaces a stage
-_SETTINGS = {  # of a stage that trains nothing; they go to a key of its kind
-    TRAIN: (),
-    LABEL: ('members', 'rule', 'average', 'size', 'pipeline'),
-    EVALUATE: ('members', 'average', 'weights'),
-}
 _OWN_KEYS = ('stages', 'stage', 'rounds', 'runner_type')
 _REFERRING = ('model', 'load_from', 'train_dataloader', 'custom_hooks')  # others hold variables
 _DONE = 'stage_done'
@@ -120,10 +112,11 @@ def split(cfg: Config) -> list[TrainingStage]:
                 'changes, or None to leave the stage out'
             )
         changes = copy.deepcopy(changes.to_dict() if hasattr(changes, 'to_dict') else changes)
-        kind = _kind(cfg, name, changes)
-        given = changes.pop(_GIVEN[kind], None)
-        settings = {key: changes.pop(key) for key in _SETTINGS[kind] if key in changes}
+        kind = kind_of(cfg, name, changes)
+        given = changes.pop(GIVEN[kind], None)
+        settings = {key: changes.pop(key) for key in SETTINGS[kind] if key in changes}
         if kind != TRAIN:
+            require_known(cfg, name, kind, changes)
             changes[kind] = settings | dict(members=_members(settings.get('members'), named))
         own = Config(
             {key: value for key, value in cfg.to_dict().items() if key not in _OWN_KEYS},
@@ -136,15 +129,6 @@ def split(cfg: Config) -> list[TrainingStage]:
         raise UserError(f'{cfg.filename}: `stages` is empty: nothing to train')
     _check(cfg, stages)
     return stages
-
-
-def _kind(cfg: Config, name: str, changes: dict[str, Any]) -> str:
-    kind = changes.pop('kind', TRAIN)
-    if kind not in _GIVEN:
-        raise UserError(
-            f'{cfg.filename}: stages.{name}.kind is {kind!r}, but has to be one of {list(_GIVEN)}'
-        )
-    return kind
 
 
 def _members(members: Any, stages: Mapping[str, Any]) -> list:
@@ -165,7 +149,7 @@ def chosen(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
     for stage in stages:
         if stage.given is None or '://' in stage.given or stage.name in read:
             continue
-        key = f'stages.{stage.name}.{_GIVEN[stage.kind]}'
+        key = f'stages.{stage.name}.{GIVEN[stage.kind]}'
         if stage.kind == TRAIN and not Path(stage.given).is_file():
             raise UserError(
                 f'{cfg.filename}: {key}: {stage.given}: no such file. Name one: --cfg-options '
@@ -191,7 +175,7 @@ def _named(cfg: Config, stages: list[TrainingStage]) -> list[TrainingStage]:
         names = ', '.join(stage.name for stage in stages)
         raise UserError(f'stage={name}: {cfg.filename} has the stages {names}')
     if found[0].given is not None:
-        key = f'stages.{name}.{_GIVEN[found[0].kind]}'
+        key = f'stages.{name}.{GIVEN[found[0].kind]}'
         raise UserError(f'stage={name}: {key} is given, so it is not trained')
     return found
 
@@ -222,7 +206,7 @@ def resolve(stage: TrainingStage, stages: list[TrainingStage]) -> Config:
             raise UserError(
                 f'stage {stage.name} needs the result of stage {name}, which has not ended: run '
                 f'that first (stage={name}), or name a {kind}: '
-                f'--cfg-options stages.{name}.{_GIVEN[kinds[name]]}={value}'
+                f'--cfg-options stages.{name}.{GIVEN[kinds[name]]}={value}'
             )
     resolved = stage.cfg.to_dict() | _replace(_referring(stage), results)
     return Config(resolved, filename=stage.cfg.filename)

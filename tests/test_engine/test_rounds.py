@@ -139,6 +139,10 @@ def test_rounds_that_are_no_dict_and_unknown_stages_are_told(tmp_path):
 
 WRONG_STAGES = {
     'no kind': (dict(kind='test'), r"stages\.labels1\.kind is 'test', but has to be one of"),
+    'a misspelt setting': (
+        dict(rulez=3),
+        r"stages\.labels1\.rulez is not known; a stage of kind 'pseudo_labels' takes",
+    ),
     'a later member': (
         dict(members=['round1_a']),
         'stage labels1 needs the result of stage round1_a, which comes later',
