@@ -119,12 +119,10 @@ def batch(num_classes, num=2):
 
     def domain(labelled):
         samples = [SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE)) for _ in range(num)]
-        for sample in samples if labelled else ():
+        for sample in samples:  # the target's are pseudo labels, for later rounds
             labels = torch.randint(num_classes, (1, *SIZE), generator=generator)
-            sample.gt_sem_seg = PixelData(data=labels)
-        for sample in () if labelled else samples:  # for rounds after the first
-            labels = torch.randint(num_classes, (1, *SIZE), generator=generator)
-            sample.pseudo_sem_seg = PixelData(data=labels)
+            name = 'gt_sem_seg' if labelled else 'pseudo_sem_seg'
+            setattr(sample, name, PixelData(data=labels))
         images = torch.randint(256, (num, 3, *SIZE), generator=generator, dtype=torch.uint8)
         return dict(inputs=list(images), data_samples=samples)
 
