@@ -203,9 +203,17 @@ def _target_of(cfg: Config, pipeline: Any, where: str) -> tuple[dict, list]:
         )
     pipeline = [dict(each) for each in pipeline if each.get('type') != 'LoadAnnotations']
     targets = train['target'] if isinstance(train['target'], list | tuple) else [train['target']]
-    train['target'] = [dict(each, pipeline=pipeline) for each in targets]
+    train['target'] = [_with_pipeline(each, pipeline) for each in targets]
+    train.pop('labelled', None)  # images of the target that have labels are not looked at
     check_data(dict(train_dataloader=dict(dataset=dict(target=train['target']))))
     return train, pipeline
+
+
+def _with_pipeline(dataset: Mapping[str, Any], pipeline: list) -> dict:
+    """The config of a dataset, also inside of others, with another pipeline."""
+    if 'dataset' in dataset:
+        return dict(dataset, dataset=_with_pipeline(dataset['dataset'], pipeline))
+    return dict(dataset, pipeline=pipeline)
 
 
 def _first_pipeline(dataset: Any) -> list | None:
