@@ -31,6 +31,10 @@ from mmseg_da.registry import MODELS
 SIZES = ('input', 'original')
 CODE_OF_FDA = dict(type='class_share', keep=0.34, sure=0.9)
 """The default rule."""
+_ONE_CHANNEL = (
+    'the networks have one channel (a sigmoid), which says how sure they are of one class only: set '
+    'out_channels=2 in their heads'
+)
 
 
 def check_label_settings(settings: Mapping[str, Any], where: str) -> None:
@@ -58,6 +62,10 @@ def check_label_stage(stage: TrainingStage) -> None:
     """
     where = f'{stage.cfg.filename}: stages.{stage.name}'
     check_label_settings(stage.cfg[LABEL], where)
+    model = stage.cfg.get('model') or {}
+    head = model.get('segmentor', model).get('decode_head')
+    if isinstance(head, Mapping) and head.get('out_channels') == 1:
+        raise UserError(f'{where}: {_ONE_CHANNEL}')
     _target_of(stage.cfg, stage.cfg[LABEL].get('pipeline'), where)
 
 
@@ -170,10 +178,7 @@ def _join_processes(cfg: Config) -> None:
 def _check_classes(cfg: Config, network: nn.Module, images: OneDomain) -> None:
     classes, predicted = images.metainfo['classes'], network.out_channels
     if predicted == 1:
-        raise UserError(
-            f'{cfg.filename}: the networks have one channel (a sigmoid), which says how sure they are '
-            'of one class only: set out_channels=2 in their heads'
-        )
+        raise UserError(f'{cfg.filename}: {_ONE_CHANNEL}')
     if len(classes) != predicted:
         raise UserError(
             f'{cfg.filename}: the networks predict {predicted} classes, but the target has '

@@ -14,14 +14,15 @@ LOW_RESOLUTION = 'softmax_lowres'
 
 
 def check_members(settings: Mapping[str, Any], where: str) -> None:
-    """Look at ``members`` and ``average`` before anything is built.
+    """Look at ``members``, ``average`` and ``weights`` before anything is built.
 
     Args:
         settings: Of the stage or tool.
         where: Where they are from, for the message.
 
     Raises:
-        UserError: There is no member, one is no stage and no file, or the average is unknown.
+        UserError: There is no member, one is no stage and no file, the average is unknown, or the
+            weights are not one number for each.
     """
     members = settings.get('members')
     if not members or not all(isinstance(each, str) for each in members):
@@ -36,6 +37,19 @@ def check_members(settings: Mapping[str, Any], where: str) -> None:
     average = settings.get('average', LOW_RESOLUTION)
     if average not in AVERAGES:
         raise UserError(f'{where}.average is {average!r}, but has to be one of {list(AVERAGES)}')
+    weights = settings.get('weights')
+    if weights is not None and not _are_weights(weights, len(members)):
+        raise UserError(
+            f'{where}.weights is {weights!r}, but has to be {len(members)} numbers of 0 or more, one for '
+            'each member, and not all 0'
+        )
+
+
+def _are_weights(weights: Any, number: int) -> bool:
+    if not isinstance(weights, list | tuple) or len(weights) != number:
+        return False
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in weights)
+    return numbers and min(weights) >= 0 and sum(weights) > 0
 
 
 def ensemble_of_stage(

@@ -205,6 +205,15 @@ WRONG = {
         {'stages.labels1.members': ['no.pth']},
         r'labels1\.members: no\.pth is no stage that comes before, and no checkpoint file',
     ),
+    'weights for others': (
+        {'rounds.evaluate': dict(weights=[1, 2])},
+        r'ensemble\.weights is \[1, 2\], but has to be 1 numbers',
+    ),
+    'weights of nothing': ({'rounds.labels.weights': [0]}, r'labels1\.weights is \[0\]'),
+    'one channel': (
+        {'model.segmentor.decode_head.out_channels': 1},
+        r'stages\.labels1: the networks have one channel \(a sigmoid\).* set out_channels=2',
+    ),
     'no member to test': ({'rounds.evaluate': dict(members=[])}, r'ensemble\.members is \[\]'),
     'no target': (
         {'stages.labels1.train_dataloader': dict(dataset=dict(_delete_=True, type='GTADataset'))},
