@@ -81,6 +81,17 @@ def test_half_precision_gives_a_finite_loss():
     assert losses['decode.loss_ce'].isfinite()
 
 
+def test_the_step_lowers_its_loss():
+    adaptor = build_adaptor(dict(seg=SUPERVISION, pseudo=PSEUDO))
+    wrappers = build_wrappers(adaptor)
+    labels = torch.arange(TARGET_SIZE[1])[None, None].repeat(1, TARGET_SIZE[0], 1) // 20
+    logged = [
+        adaptor.train_step(batch_with(labels), wrappers)['pseudo.decode.loss_ce'].item()
+        for _ in range(15)
+    ]
+    assert logged[-1] < 0.7 * logged[0]
+
+
 def test_what_does_not_fit_is_told():
     with pytest.raises(UserError, match=r"no head 'main', only \['aux', 'decode'\]"):
         build_adaptor(dict(seg=SUPERVISION, pseudo=PSEUDO | dict(heads=dict(main=1.0))))
