@@ -2,5 +2,5 @@
 # the sum of gradients.
 objectives = dict(
     seg=dict(type='SourceSupervision'),
-    ent_decode=dict(type='TargetEntropy', head='decode', loss_weight=0.05),
+    ent_decode=dict(type='TargetEntropy', head='decode', loss_weight=0.01),
 )
