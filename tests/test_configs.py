@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from config_data import batch, classes_of, leaves, listed
 from mmengine.config import Config, ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
-from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
 
@@ -114,25 +114,6 @@ def trainings(path):
     return split(cfg) if 'stages' in cfg else [TrainingStage('all', cfg)]
 
 
-def batch(num_classes, num=2):
-    generator = torch.Generator().manual_seed(0)
-
-    def domain(labelled):
-        samples = [SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE)) for _ in range(num)]
-        for sample in samples:  # the target's are pseudo labels, for later rounds
-            labels = torch.randint(num_classes, (1, *SIZE), generator=generator)
-            name = 'gt_sem_seg' if labelled else 'pseudo_sem_seg'
-            setattr(sample, name, PixelData(data=labels))
-        images = torch.randint(256, (num, 3, *SIZE), generator=generator, dtype=torch.uint8)
-        return dict(inputs=list(images), data_samples=samples)
-
-    return dict(source=domain(True), target=domain(False))
-
-
-def classes_of(dataset):
-    return len(dataset['metainfo']['classes']) if 'metainfo' in dataset else 19
-
-
 def build_wrappers(cfg, model) -> OptimWrapper:
     settings = cfg.to_dict()
     constructor = settings.pop('constructor', 'DefaultOptimWrapperConstructor')
@@ -187,8 +168,9 @@ def train_twice(model, cfg):
     wrappers = build_wrappers(cfg.optim_wrapper, model)
     classes = classes_of(cfg.train_dataloader.dataset.target)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    num, sources = cfg.train_dataloader.batch_size, len(listed(cfg.train_dataloader.dataset.source))
     for _ in range(2):
-        logs = model.train_step(batch(classes, cfg.train_dataloader.batch_size), wrappers)
+        logs = model.train_step(batch(classes, SIZE, num, sources), wrappers)
         assert all(math.isfinite(value) for value in logs.values())
         assert {phase.name + '.loss' for phase in model.phases()} <= set(logs)
     for name, part in model.parts().items():
@@ -246,12 +228,10 @@ def test_data_lies_where_the_environment_says(path, monkeypatch):
 @each_config
 def test_target_labels_are_out_of_reach_in_training(path):
     for stage in trainings(path):
-        target = stage.cfg.train_dataloader.dataset.target
-        for each in target if isinstance(target, list) else [target]:
+        for each in leaves(stage.cfg.train_dataloader.dataset.target):
             assert 'seg_map_path' not in each.data_prefix
             assert 'LoadAnnotations' not in [transform.type for transform in each.pipeline]
-        source = stage.cfg.train_dataloader.dataset.source
-        for each in source if isinstance(source, list) else [source]:
+        for each in leaves(stage.cfg.train_dataloader.dataset.source):
             assert 'LoadAnnotations' in [transform.type for transform in each.pipeline]
 
 
@@ -274,7 +254,8 @@ def test_it_keeps_to_mmsegs_conventions(path):
 def test_classes_of_heads_and_data_agree(path):
     cfg = read(path)
     pair = cfg.train_dataloader.dataset
-    classes = {classes_of(part) for part in (pair.source, pair.target, cfg.val_dataloader.dataset)}
+    parts = (*listed(pair.source), pair.target, cfg.val_dataloader.dataset)
+    classes = {classes_of(part) for part in parts}
     for model in (cfg.model, *(stage.cfg.model for stage in trainings(path))):
         heads = {part['num_classes'] for _, part in walk(model) if 'num_classes' in part}
         assert heads in (classes, set())

@@ -53,6 +53,7 @@ class LiteralMinEnt(LiteralSourceOnly):
         self.sgd.zero_grad()
         supervised = self.supervised(self.forward(self.images(batch, 'source')), batch)
         supervised.backward()
+        further = self.after_source(batch)
 
         images = self.images(batch, 'target')
         feats = self.net.backbone(images)
@@ -62,7 +63,7 @@ class LiteralMinEnt(LiteralSourceOnly):
         entropy = sum(
             weight * self.entropy((scores | sized)[name]) for name, weight in self.weights.items()
         )
-        logs = dict(supervised=supervised.item(), entropy=entropy.item())
+        logs = dict(supervised=supervised.item(), entropy=entropy.item()) | further
         if self.prior is not None:
             missing = self.missing(self.resized(scores['decode'], images), batch)
             logs['prior'] = missing.item()

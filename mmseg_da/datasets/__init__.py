@@ -1,7 +1,9 @@
 """Data sets, how pairs of them are drawn, and how their labels are converted."""
 
 from mmseg_da.datasets.cross_city import CrossCityDataset
+from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.datasets.gta import GTADataset
+from mmseg_da.datasets.merging import merge
 from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.samplers import Draw, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
@@ -15,4 +17,6 @@ __all__ = [
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',
+    'choose_few',
+    'merge',
 ]

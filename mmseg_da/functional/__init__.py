@@ -10,6 +10,7 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
+from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
 from mmseg_da.functional.entropy import (
     entropy_map,
@@ -51,6 +52,7 @@ __all__ = [
     'class_share_thresholds',
     'confidence_bins',
     'confidence_thresholds',
+    'confusion_loss',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
@@ -59,6 +61,7 @@ __all__ = [
     'full_precision',
     'highest',
     'normalise',
+    'origin_loss',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',

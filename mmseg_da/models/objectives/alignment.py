@@ -1,12 +1,14 @@
 """Make the target's outputs look like the source's, judged by a discriminator."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
-from mmseg_da.functional.adversarial import KINDS
+from mmseg_da.functional import SOURCE, domain_loss, self_information_map, softmax_map
+from mmseg_da.functional.adversarial import DOMAIN_LABELS, KINDS
 from mmseg_da.models.objectives.base import Objective, require_head
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Dense, Step, View
@@ -36,6 +38,7 @@ class OutputAlignment(Objective):
     """
 
     views = ('target',)
+    judges_apart = True
 
     def __init__(
         self,
@@ -86,12 +89,14 @@ class OutputAlignment(Objective):
         fooled = domain_loss(self._verdict(seen), SOURCE, self.kind)
         return dict(loss_fool=self.loss_weight * fooled)
 
-    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        source, target = (self._verdict_on_values(view) for view in (step.source, step.target))
-        return dict(
-            loss_source=0.5 * domain_loss(source, SOURCE, self.kind),
-            loss_target=0.5 * domain_loss(target, TARGET, self.kind),
-        )
+    def discriminator_losses(
+        self, step: Step, domains: Sequence[str] = tuple(DOMAIN_LABELS)
+    ) -> dict[str, Tensor]:
+        losses = {}
+        for name in domains:
+            verdict = self._verdict_on_values(getattr(step, name))
+            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, DOMAIN_LABELS[name], self.kind)
+        return losses
 
     def _seen(self, view: View, dense: Dense) -> Tensor:
         """What the discriminator looks at."""

@@ -21,17 +21,20 @@ class Objective(BaseModule):
         loss_weight: Weight of the segmentor's losses.
 
     Attributes:
-        views: What it back-propagates through: any of ``'source'`` and ``'target'``. Objectives
-            that share a view are computed in one stage, with one backward; the default is right
+        views: What it back-propagates through: any of ``'source'``, ``'target'`` and
+            ``'labelled'``, the labelled target images if a training has some. Objectives that share a view are computed in one stage, with one backward; the default is right
             for every objective, a shorter list saves memory.
         needs_target: It looks at target images in some way. Where none does, they are not prepared.
         rival_sees_feats: Its discriminator looks at features, not only at logits.
         discriminator: The rival, trained by an optimizer of its own; ``None`` without one.
+        judges_apart: Its ``discriminator_losses`` takes ``domains``, the names of those that the
+            rival judges in this call, so that they can be back-propagated one after the other.
     """
 
     views: Sequence[str] = ('source', 'target')
     needs_target: bool = True
     rival_sees_feats: bool = False
+    judges_apart: bool = False
 
     def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
