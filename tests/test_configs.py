@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 
 from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.launch import load_config
+from mmseg_da.engine.stage_kinds import TRAIN
 from mmseg_da.engine.stages import TrainingStage, is_reference, resolve, split
 from mmseg_da.models import CycleTranslator, DomainAdaptor
 from mmseg_da.registry import (
@@ -149,6 +150,9 @@ def without_start(cfg):
 def test_every_stage_trains_every_part_and_hands_over(path, tmp_path):
     stages = trainings(path)
     for number, stage in enumerate(stages):
+        if stage.kind != TRAIN:  # test_rounds.py and others run them: here nothing is trained
+            stages[number] = dataclasses.replace(stage, given=str(tmp_path))
+            continue
         if stage.given is None:
             cfg = resolve(stage, stages)
             model = build(cfg)

@@ -13,6 +13,7 @@ from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, Literal
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
+from literal.self_training import LiteralSelfTraining
 from literal.source_confusion import LiteralSourceConfusion
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
@@ -27,6 +28,7 @@ __all__ = [
     'LiteralMinEnt',
     'LiteralMixedFineTuning',
     'LiteralSegmentor',
+    'LiteralSelfTraining',
     'LiteralSourceConfusion',
     'LiteralSourceOnly',
     'LiteralTranslated',

@@ -4,6 +4,7 @@ from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.datasets.gta import GTADataset
 from mmseg_da.datasets.merging import merge
+from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.samplers import Draw, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
 from mmseg_da.datasets.synthia import SynthiaDataset
@@ -12,6 +13,7 @@ __all__ = [
     'CrossCityDataset',
     'Draw',
     'GTADataset',
+    'LoadPseudoLabels',
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from mmseg_da.datasets import few_images, merging
 from mmseg_da.datasets.label_table import LabelTable, Mappings, tables_of
+from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.datasets.samplers import Draw, whole_shares
 from mmseg_da.errors import UserError
@@ -34,7 +35,8 @@ class SourceTargetDataset(Dataset):
     ``PackSegInputs`` gives them: pixels uint8 (3, H, W) and a data sample, which holds
     ``gt_sem_seg`` for the source alone, and there in its metainfo ``source_index``, the place of
     its dataset in the list. Target labels are never read, but for those of the few images that
-    ``labelled`` names: these come as a third entry, ``'labelled'``.
+    ``labelled`` names: these come as a third entry, ``'labelled'``. Pseudo labels, if the target
+    pipeline loads them, are ``pseudo_sem_seg``.
 
     Args:
         source: Config of the source dataset, or a list of them.
@@ -72,6 +74,8 @@ class SourceTargetDataset(Dataset):
         for part in _leaves(self.target):
             _refuse_annotations(part)
             _same_classes(self.target, part)
+        targets = _leaves(self.target)
+        self._self_labelled = [loads_pseudo_labels(_flat([part.pipeline])) for part in targets]
         self._metainfo = copy.deepcopy(self.target.metainfo)
         classes = self._metainfo['classes']
         parts = _leaves(self.source)
@@ -141,8 +145,12 @@ class SourceTargetDataset(Dataset):
     def target_sample(self, index: int) -> dict:
         """One target image alone."""
         sample = _packed('target', self.target[index])
-        if 'gt_sem_seg' in sample['data_samples']:
-            raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+        labelled = sample['data_samples']
+        if 'gt_sem_seg' in labelled:
+            if not self._self_labelled[_part(self.target, index)]:
+                raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+            labelled.pseudo_sem_seg = labelled.gt_sem_seg
+            del labelled.gt_sem_seg
         return sample
 
     def labelled_sample(self, index: int) -> dict:

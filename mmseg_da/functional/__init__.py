@@ -28,6 +28,15 @@ from mmseg_da.functional.pixels import (
     to_unit_range,
 )
 from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.pseudo_labels import (
+    balanced_labels,
+    class_balanced_thresholds,
+    class_histogram,
+    class_share_thresholds,
+    confidence_bins,
+    confidence_thresholds,
+    sure_labels,
+)
 from mmseg_da.functional.tiles import by_tiles, reflect_to, windows
 
 __all__ = [
@@ -36,7 +45,13 @@ __all__ = [
     'REAL',
     'SOURCE',
     'TARGET',
+    'balanced_labels',
     'by_tiles',
+    'class_balanced_thresholds',
+    'class_histogram',
+    'class_share_thresholds',
+    'confidence_bins',
+    'confidence_thresholds',
     'confusion_loss',
     'denormalise',
     'domain_accuracy',
@@ -54,6 +69,7 @@ __all__ = [
     'robust_entropy',
     'self_information_map',
     'softmax_map',
+    'sure_labels',
     'swap_low_frequencies',
     'to_unit_range',
     'windows',

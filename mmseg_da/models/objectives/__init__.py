@@ -4,6 +4,7 @@ from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
 from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
+from mmseg_da.models.objectives.pseudo_supervision import PseudoSupervision
 from mmseg_da.models.objectives.source_confusion import SourceConfusion
 from mmseg_da.models.objectives.supervision import LabelledTargetSupervision, SourceSupervision
 from mmseg_da.models.objectives.target_entropy import TargetEntropy
@@ -14,6 +15,7 @@ __all__ = [
     'LabelledTargetSupervision',
     'Objective',
     'OutputAlignment',
+    'PseudoSupervision',
     'SourceConfusion',
     'SourceSupervision',
     'TargetEntropy',
