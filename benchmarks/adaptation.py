@@ -4,8 +4,8 @@
     MMSEG_DA_DATA=/where/the/pairs/are python benchmarks/adaptation.py --pairs camvid2idd
 
 Each trial is one run of ``tools/train.py`` with a small config. A killed benchmark starts again
-where it was. Writes ``adaptation.json`` into the work dir and, with ``--docs``, its tables into
-``docs/benchmarks.md``.
+where it was. Writes ``adaptation.json`` and ``adaptation.png`` into the work dir and, with ``--docs``,
+its tables into ``docs/benchmarks.md``.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from trials import Result, Trial, read_result, run_trials
@@ -24,7 +26,8 @@ from trials import Result, Trial, read_result, run_trials
 from mmseg_da.errors import UserError, user_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ('source_only', 'adaptsegnet', 'cycada', 'upper_bound')
+METHODS = ('source_only', 'adaptsegnet', 'advent', 'minent', 'fda', 'cycada', 'upper_bound')
+BOUNDS = ('source_only', 'upper_bound')
 PAIRS = ('toy', 'camvid2idd', 'dubai2czech', 'fluo2histo')
 DOCS = ROOT / 'docs' / 'benchmarks.md'
 
@@ -100,6 +103,50 @@ def table(pair: str, results: Sequence[Result]) -> str:
     return '\n'.join(lines) + '\n'
 
 
+def plot(results: Sequence[Result], file: Path) -> None:
+    """Draw a bar per method and a dot per seed, one panel for each pair, as a PNG."""
+    pairs = list(dict.fromkeys(result.trial.pair for result in results))
+    rows = -(-len(pairs) // 2)
+    figure = Figure(figsize=(5.2 * min(2, len(pairs)), 3.9 * rows), dpi=120, layout='constrained')
+    panels = figure.subplots(rows, min(2, len(pairs)), squeeze=False).flatten()
+    for panel, pair in itertools.zip_longest(panels, pairs):
+        if pair is None:
+            panel.set_axis_off()
+        else:
+            _draw(panel, pair, [each for each in results if each.trial.pair == pair])
+    partial = file.with_suffix('.part')
+    figure.savefig(partial, format='png')
+    partial.replace(file)
+
+
+def _draw(panel: Axes, pair: str, results: Sequence[Result]) -> None:
+    scores: dict[str, list[float]] = {}
+    for result in results:
+        scores.setdefault(result.trial.method, []).append(result.miou)
+    methods = sorted(scores, key=lambda m: (METHODS.index(m) if m in METHODS else 99, m))
+    means = [statistics.mean(scores[method]) for method in methods]
+    colours = ['#b8b8b8' if method in BOUNDS else '#4878a8' for method in methods]
+    panel.bar(methods, means, color=colours, width=0.7)
+    for at, method in enumerate(methods):
+        own = scores[method]
+        spread = [
+            at + 0.3 * (i - (len(own) - 1) / 2) / max(len(own) - 1, 1) for i in range(len(own))
+        ]
+        panel.scatter(
+            spread, own, s=16, color='black', edgecolors='white', linewidths=0.5, zorder=3
+        )
+        panel.text(at, max(own) + 1, f'{means[at]:.1f}', ha='center', va='bottom', fontsize=8)
+        if method in BOUNDS:
+            panel.axhline(means[at], color='#606060', linestyle='--', linewidth=0.9, zorder=2)
+    seeds = len({result.trial.seed for result in results})
+    panel.set_title(f'{pair}, {seeds} seed{"s" if seeds > 1 else ""}', fontsize=10)
+    panel.set_ylabel('mIoU of the target, %', fontsize=9)
+    panel.set_ylim(0, 1.15 * max(map(max, scores.values())))
+    panel.tick_params(labelsize=8)
+    panel.tick_params(axis='x', labelrotation=30)
+    panel.spines[['top', 'right']].set_visible(False)
+
+
 def write_docs(text: str, file: Path, section: str = 'adaptation') -> None:
     """Replace one marked section of a Markdown file."""
     begin, end = f'<!-- {section}: begin -->', f'<!-- {section}: end -->'
@@ -126,6 +173,7 @@ def main() -> None:
     (work_dir / 'adaptation.json').write_text(
         json.dumps([asdict(result) for result in results], indent=1) + '\n'
     )
+    plot(results, work_dir / 'adaptation.png')
     pairs = dict.fromkeys(result.trial.pair for result in results)
     text = '\n'.join(table(p, [r for r in results if r.trial.pair == p]) for p in pairs)
     text = f'{os.cpu_count()} cores, no GPU.\n\n{text}'

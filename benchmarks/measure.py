@@ -103,11 +103,21 @@ def peak_bytes(task: Callable[[], object]) -> int:
 
 
 def peak_of(events: list[dict]) -> int:
-    """The highest running total of ``[memory]`` events of a Chrome trace."""
-    live = peak = 0
+    """The highest running total of ``[memory]`` events of a Chrome trace.
+
+    A block that was there before the trace began may be freed in it, with the size that an earlier
+    trace saw at its address, or with none: it counts neither way.
+    """
+    live: dict[int, int] = {}
+    total = peak = 0
     for event in sorted(events, key=lambda event: event['ts']):
-        live += event['args']['Bytes']
-        peak = max(peak, live)
+        size, address = event['args']['Bytes'], event['args']['Addr']
+        if size > 0:
+            live[address] = size
+            total += size
+        else:
+            total -= live.pop(address, 0)
+        peak = max(peak, total)
     return peak
 
 

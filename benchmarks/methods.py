@@ -11,13 +11,16 @@ from literal import (
     LiteralAdaptSegNet,
     LiteralAdda,
     LiteralCycleGAN,
+    LiteralFDA,
     LiteralJoint,
+    LiteralMinEnt,
     LiteralSegmentor,
     LiteralSourceOnly,
     LiteralTranslated,
 )
 from torch import nn
 
+from mmseg_da.models import TargetEntropy
 from mmseg_da.structures import heads_of
 from mmseg_da.testing import toy_adaptor, toy_alignment, toy_optim_wrapper, toy_preprocessor
 
@@ -27,6 +30,8 @@ SUPERVISION = dict(type='SourceSupervision')
 GENERATOR = dict(type='ResnetGenerator', blocks=9, channels=16)
 JUDGE = dict(type='PatchDiscriminator', channels=16)
 SCALE = 0.8  # of what a frozen generator sees, as in configs/_base_/methods/cycada.py
+BETA = 0.05  # of FDA, the middle one of the paper's three
+ROBUST_ENTROPY = dict(type='TargetEntropy', penalty='charbonnier', resize=None, loss_weight=0.005)
 ALIGNMENT = dict(  # the dropout of the paper's rival would differ on the two sides
     type='FeatureAlignment',
     discriminator=dict(type='PointwiseDiscriminator', channels=(512, 256), dropout=0.0),
@@ -49,6 +54,7 @@ class PaperSizes(NamedTuple):
 
 IMAGES = PaperSizes(((720, 1280), (512, 1024)), parts=(8, 4))  # AdaptSegNet
 CROPS = PaperSizes(((400, 400), (400, 400)), parts=(10, 5))  # CyCADA, for translation
+EQUAL = PaperSizes(((512, 1024), (512, 1024)), parts=(8, 4))  # FDA
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,17 @@ def _literal_adaptsegnet(model: nn.Module) -> LiteralAdaptSegNet:
         model.segmentor,
         {name: each.discriminator for name, each in levels.items()},
         {name: each.loss_weight for name, each in levels.items()},
+        of=next(iter(levels.values())).of,
+        lr=LR,
+        **_settings(model),
+    )
+
+
+def _literal_minent(model: nn.Module) -> LiteralMinEnt:
+    levels = [each for each in model.objectives.values() if isinstance(each, TargetEntropy)]
+    return LiteralMinEnt(
+        model.segmentor,
+        {each.head: each.loss_weight for each in levels},
         lr=LR,
         **_settings(model),
     )
@@ -190,6 +207,45 @@ METHODS = dict(
         literal=_literal_adaptsegnet,
         optimizers=_sgd(rivals=True),
         heads=('decode', 'aux'),
+    ),
+    advent=Method(
+        model=_adaptor(
+            dict(
+                seg=SUPERVISION,
+                adv_aux=toy_alignment(head='aux', of='entropy'),
+                adv_decode=toy_alignment(of='entropy'),
+            )
+        ),
+        literal=_literal_adaptsegnet,
+        optimizers=_sgd(rivals=True),
+        heads=('decode', 'aux'),
+    ),
+    minent=Method(
+        model=_adaptor(
+            dict(
+                seg=SUPERVISION,
+                ent_aux=dict(type='TargetEntropy', head='aux', loss_weight=0.05),
+                ent_decode=dict(type='TargetEntropy', loss_weight=0.1),
+            )
+        ),
+        literal=_literal_minent,
+        optimizers=_sgd(rivals=False),
+        heads=('decode', 'aux'),
+    ),
+    fda=Method(
+        model=_adaptor(
+            dict(seg=SUPERVISION, ent=ROBUST_ENTROPY),
+            translator=dict(type='FourierTranslator', beta=BETA),
+        ),
+        literal=lambda model: LiteralFDA(
+            model.segmentor,
+            beta=BETA,
+            weight=model.objectives['ent'].loss_weight,
+            lr=LR,
+            **_settings(model),
+        ),
+        optimizers=_sgd(rivals=False),
+        paper=EQUAL,
     ),
     cycada_translate=Method(
         model=_cycle(semantic=False),

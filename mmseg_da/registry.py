@@ -17,6 +17,7 @@ from mmseg.registry import (
     OPTIMIZERS,
     PARAM_SCHEDULERS,
     RUNNERS,
+    TRANSFORMS,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'PARAM_SCHEDULERS',
     'RUNNERS',
+    'TRANSFORMS',
 ]

@@ -8,16 +8,28 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
+from literal.fda import LiteralFDA
+from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
+from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
+from literal.self_training import LiteralSelfTraining
+from literal.source_confusion import LiteralSourceConfusion
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
 
 __all__ = [
     'LiteralAdaptSegNet',
     'LiteralAdda',
     'LiteralCycleGAN',
+    'LiteralFDA',
+    'LiteralFewLabels',
+    'LiteralFewLabelsMinEnt',
     'LiteralJoint',
+    'LiteralMinEnt',
+    'LiteralMixedFineTuning',
     'LiteralSegmentor',
+    'LiteralSelfTraining',
+    'LiteralSourceConfusion',
     'LiteralSourceOnly',
     'LiteralTranslated',
 ]

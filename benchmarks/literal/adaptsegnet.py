@@ -79,6 +79,7 @@ class LiteralAdaptSegNet(LiteralSourceOnly):
         supervised.backward()
         seen_source = self.seen({name: each.detach() for name, each in outputs.items()})
         del outputs
+        further = self.after_source(batch)
 
         levels = () if self.of == 'features' else self.rivals
         seen_target = self.seen(self.forward(self.images(batch, 'target'), levels))
@@ -88,7 +89,7 @@ class LiteralAdaptSegNet(LiteralSourceOnly):
         )
         fooling.backward()
 
-        logs = dict(supervised=supervised.item(), fooling=fooling.item())
+        logs = dict(supervised=supervised.item(), fooling=fooling.item()) | further
         for name, rival in self.rivals.items():
             rival.requires_grad_(True)
             judged_source = self.loss(rival(seen_source[name]), 0.0) / 2

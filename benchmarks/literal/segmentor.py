@@ -62,9 +62,9 @@ class LiteralSegmentor:
         size, corners = images.shape[-2:], self.align_corners
         return F.interpolate(scores, size, mode='bilinear', align_corners=corners)
 
-    def supervised(self, outputs: dict[str, Tensor], batch: dict) -> Tensor:
+    def supervised(self, outputs: dict[str, Tensor], batch: dict, domain: str = 'source') -> Tensor:
         """The heads' cross-entropy, each the mean over the labelled pixels."""
-        labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
+        labels = torch.cat([each.gt_sem_seg.data for each in batch[domain]['data_samples']])
         loss = F.cross_entropy(outputs['decode'], labels, ignore_index=255)
         if 'aux' in outputs:
             aux = F.cross_entropy(outputs['aux'], labels, ignore_index=255)

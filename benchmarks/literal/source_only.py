@@ -34,8 +34,13 @@ class LiteralSourceOnly(LiteralSegmentor):
         self.sgd.zero_grad()
         supervised = self.supervised(self.forward(self.images(batch, 'source')), batch)
         supervised.backward()
+        further = self.after_source(batch)
         self.sgd.step()
-        return dict(supervised=supervised.item())
+        return dict(supervised=supervised.item()) | further
+
+    def after_source(self, batch: dict) -> dict[str, float]:
+        """What a method back-propagates between source and target; gives its losses."""
+        return {}
 
 
 class LiteralTranslated(LiteralSourceOnly):

@@ -1,8 +1,11 @@
 """Data sets, how pairs of them are drawn, and how their labels are converted."""
 
 from mmseg_da.datasets.cross_city import CrossCityDataset
+from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.datasets.gta import GTADataset
 from mmseg_da.datasets.labelled import LabelledDataset
+from mmseg_da.datasets.merging import merge
+from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.samplers import Draw, LabelledSampler, SourceTargetSampler
 from mmseg_da.datasets.source_target import SourceTargetDataset
 from mmseg_da.datasets.synthia import SynthiaDataset
@@ -13,7 +16,10 @@ __all__ = [
     'GTADataset',
     'LabelledDataset',
     'LabelledSampler',
+    'LoadPseudoLabels',
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',
+    'choose_few',
+    'merge',
 ]

@@ -12,19 +12,19 @@ from mmseg_da.datasets.source_target import SourceTargetDataset, seeded
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
-DOMAINS = ('source', 'target')
+DOMAINS = ('source', 'target', 'labelled')
 
 
 class OneDomain(Dataset):
     """The samples of one domain as a training sees them, each with the same crop at every call.
 
     Source labels are those of training, in the target's classes. Nothing is read of the other
-    domain but its classes, and no target labels.
+    domains but their classes, and no target labels but those of the domain ``labelled``.
 
     Args:
         cfg: Config of the training dataset: of a :class:`SourceTargetDataset`, or of any dataset,
             which is then the source.
-        domain: ``source`` or ``target``.
+        domain: ``source``, ``target`` or ``labelled``.
 
     Raises:
         UserError: The files of the domain are missing, or the config has no such domain.
@@ -35,15 +35,17 @@ class OneDomain(Dataset):
             raise UserError(f'{domain!r} is no domain; take one of {", ".join(DOMAINS)}')
         self.domain = domain
         if 'source' not in cfg or 'target' not in cfg:
-            if domain == 'target':
-                raise UserError('train_dataloader.dataset has no target: it is one domain alone')
+            if domain != 'source':
+                raise UserError(f'train_dataloader.dataset has no {domain}: it is one domain alone')
             check_data(dict(train_dataloader=dict(dataset=cfg)))
             self.samples = self.dataset = DATASETS.build(cfg)
             name_files(self.dataset)
             return
+        if cfg.get(domain) is None:
+            raise UserError('train_dataloader.dataset has no labelled target images')
         check_data(dict(train_dataloader=dict(dataset={domain: cfg[domain]})))
-        other = DOMAINS[1 - DOMAINS.index(domain)]
-        self.dataset = DATASETS.build(cfg | {other: _unread(cfg[other])})
+        others = {name: _unread(cfg[name]) for name in DOMAINS if name in cfg and name != domain}
+        self.dataset = DATASETS.build(cfg | others)
         self.samples = getattr(self.dataset, domain)
 
     @property
@@ -72,8 +74,12 @@ class OneDomain(Dataset):
 
 def _unread(cfg: Any) -> Any:
     """A config of the same dataset that looks for no file, if it is one that can wait."""
+    if isinstance(cfg, list | tuple):
+        return [_unread(each) for each in cfg]
     if not isinstance(cfg, Mapping):
         return cfg
+    if isinstance(cfg.get('dataset'), Mapping):
+        return cfg | dict(dataset=_unread(cfg['dataset']))
     kind = cfg.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     waits = isinstance(kind, type) and issubclass(kind, BaseDataset)

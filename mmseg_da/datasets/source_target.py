@@ -1,4 +1,4 @@
-"""A labelled source and an unlabelled target as one dataset."""
+"""Labelled sources and an unlabelled target as one dataset."""
 
 import bisect
 import copy
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from mmcv.transforms import LoadAnnotations
 from mmengine.dataset import BaseDataset, ConcatDataset
-from mmseg.structures import SegDataSample
-from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmseg_da.datasets.reading import IGNORE, name_files
-from mmseg_da.datasets.samplers import Draw
+from mmseg_da.datasets import few_images, merging
+from mmseg_da.datasets.label_table import LabelTable, Mappings, tables_of
+from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels
+from mmseg_da.datasets.reading import name_files
+from mmseg_da.datasets.samplers import Draw, whole_shares
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
@@ -32,78 +33,130 @@ class SourceTargetDataset(Dataset):
     Each domain is any mmseg dataset, or several, with its own pipeline, sizes and suffixes. An
     item is ``{'source': {'inputs', 'data_samples'}, 'target': {...}}`` as mmseg's
     ``PackSegInputs`` gives them: pixels uint8 (3, H, W) and a data sample, which holds
-    ``gt_sem_seg`` for the source alone. Target labels are never read.
+    ``gt_sem_seg`` for the source alone, and there in its metainfo ``source_index``, the place of
+    its dataset in the list. Target labels are never read, but for those of the few images that
+    ``labelled`` names: these come as a third entry, ``'labelled'``. Pseudo labels, if the target
+    pipeline loads them, are ``pseudo_sem_seg``.
 
     Args:
         source: Config of the source dataset, or a list of them.
         target: Config of the target dataset, or a list of them. Its pipelines must not load
             annotations.
-        class_mapping: Target class by source class, ``None`` for one to ignore. Needed where the
-            class lists differ; classes of the same name need no entry.
+        class_mapping: Target class by source class, ``None`` for one to ignore; for several
+            sources also a list, one entry each. Needed where the class lists differ; classes of the
+            same name need no entry, so ``{}`` goes by name alone.
+        source_weights: How often each source is drawn, in exact shares, such as ``[3, 1]``.
+            ``None`` draws from all images alike, so a larger source more often.
+        labelled: Config of labelled target images, or a list: usually ``FewImages`` around the
+            target with its labels, or a dataset whose ``ann_file`` lists them.
+
+    Attributes:
+        shares: Whole numbers in the proportion of ``source_weights``, or ``None``.
 
     Raises:
         UserError: The class lists differ and the mapping does not bridge them, a dataset is
-            empty, the target pipeline loads labels; while loading, a label that is no class.
+            empty, the target pipeline loads labels, the weights do not fit, a file of ``labelled``
+            is missing or listed twice; while loading, a label that is no class.
     """
+
+    labelled: BaseDataset | ConcatDataset | None = None
+    shares: tuple[int, ...] | None = None
 
     def __init__(
         self,
         source: dict | Sequence[dict],
         target: dict | Sequence[dict],
-        class_mapping: Mapping[str, str | None] | None = None,
+        class_mapping: Mappings = None,
+        source_weights: Sequence[float] | None = None,
+        labelled: dict | Sequence[dict] | None = None,
     ) -> None:
         self.source, self.target = _build('source', source), _build('target', target)
         for part in _leaves(self.target):
             _refuse_annotations(part)
             _same_classes(self.target, part)
+        targets = _leaves(self.target)
+        self._self_labelled = [loads_pseudo_labels(_flat([part.pipeline])) for part in targets]
         self._metainfo = copy.deepcopy(self.target.metainfo)
-        classes, mapping = self._metainfo['classes'], class_mapping or {}
-        sources = [part.metainfo['classes'] for part in _leaves(self.source)]
-        unknown = sorted(set(mapping).difference(*sources))
-        if unknown:
-            raise UserError(f'class_mapping: {unknown} are no source classes.\nsource: {sources}')
-        self._tables = [LabelTable(each, classes, mapping) for each in sources]
+        classes = self._metainfo['classes']
+        parts = _leaves(self.source)
+        self._tables = tables_of(
+            [part.metainfo['classes'] for part in parts], classes, class_mapping
+        )
+        if source_weights is not None:
+            self.shares = whole_shares(source_weights, len(parts))
+        if labelled is not None:
+            self.labelled = _build('labelled', labelled)
+            self._check_labelled()
+        self._note_few_images()
+
+    def _check_labelled(self) -> None:
+        classes = self._metainfo['classes']
+        for part in _leaves(self.labelled):
+            _same_classes(self.target, part)
+            if part._fully_initialized:
+                few_images.require_once(part)
+                few_images.require_files(part, 'labelled dataset')
+        self._labelled_table = LabelTable(classes, classes)
+
+    def _note_few_images(self) -> None:
+        """Have the names of chosen images where a checkpoint keeps them."""
+        domains = [each for each in (self.source, self.labelled) if each is not None]
+        parts = [part for domain in domains for part in _leaves(domain)]
+        found = [part.metainfo[few_images.KEY] for part in parts if few_images.KEY in part.metainfo]
+        if found:
+            self._metainfo[few_images.KEY] = [name for names in found for name in names]
 
     @property
     def metainfo(self) -> dict:
         """The target's metainfo: its classes are what the segmentor predicts."""
         return copy.deepcopy(self._metainfo)
 
+    @property
+    def source_sizes(self) -> tuple[int, ...]:
+        """Number of images of each source."""
+        return tuple(len(part) for part in _leaves(self.source))
+
     def __len__(self) -> int:
         """Number of source images."""
         return len(self.source)
 
     def __getitem__(self, index: Draw | int) -> dict[str, dict]:
-        """One pair; a :class:`Draw` also fixes every random augmentation in it."""
+        """One sample of each domain; a :class:`Draw` also fixes every random augmentation in it."""
         if isinstance(index, Draw):
             with seeded(index.seed):
-                return self._pair(index.source, index.target)
-        return self._pair(index, index % len(self.target))
+                return self._drawn(*index[:2], index.labelled)
+        return self._drawn(index, index % len(self.target))
 
-    def _pair(self, source_index: int, target_index: int) -> dict[str, dict]:
-        return dict(
-            source=self.source_sample(source_index), target=self.target_sample(target_index)
-        )
+    def _drawn(self, source: int, target: int, labelled: int | None = None) -> dict[str, dict]:
+        item = dict(source=self.source_sample(source), target=self.target_sample(target))
+        if self.labelled is not None:  # last, so that it changes no augmentation of the others
+            number = source % len(self.labelled) if labelled is None else labelled
+            item['labelled'] = self.labelled_sample(number)
+        return item
 
     def source_sample(self, index: int) -> dict:
         """One source image alone, with its labels in the target's classes."""
-        sample = _packed('source', self.source[index])
-        if 'gt_sem_seg' not in sample['data_samples']:
-            raise UserError(
-                "source dataset: its pipeline loads no labels; add dict(type='LoadAnnotations') after "
-                'the image is loaded'
-            )
-        part = 0
-        if isinstance(self.source, ConcatDataset):
-            part = bisect.bisect_right(self.source.cumulative_sizes, index)
+        sample = _labelled('source', self.source[index])
+        part = _part(self.source, index)
         self._tables[part].relabel(sample['data_samples'])
+        sample['data_samples'].set_metainfo(dict(source_index=part))
         return sample
 
     def target_sample(self, index: int) -> dict:
         """One target image alone."""
         sample = _packed('target', self.target[index])
-        if 'gt_sem_seg' in sample['data_samples']:
-            raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+        labelled = sample['data_samples']
+        if 'gt_sem_seg' in labelled:
+            if not self._self_labelled[_part(self.target, index)]:
+                raise UserError(f'target dataset: its pipeline sets labels; {_NEVER_READ}')
+            labelled.pseudo_sem_seg = labelled.gt_sem_seg
+            del labelled.gt_sem_seg
+        return sample
+
+    def labelled_sample(self, index: int) -> dict:
+        """One of the labelled target images alone, with its labels."""
+        sample = _labelled('labelled', self.labelled[index])
+        self._labelled_table.relabel(sample['data_samples'])
         return sample
 
 
@@ -127,8 +180,10 @@ def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDatas
         return _build_one(domain, cfg)
     if not cfg:
         raise UserError(f'{domain} dataset: the list is empty; give at least one dataset')
+    parts = [_build_one(domain, each) for each in cfg]
     # Classes are compared by us, and each source may need a mapping of its own.
-    return ConcatDataset([_build_one(domain, each) for each in cfg], ignore_keys=_meta_keys(cfg))
+    waits = not all(part._fully_initialized for part in parts)
+    return ConcatDataset(parts, lazy_init=waits, ignore_keys=_meta_keys(cfg))
 
 
 def _build_one(domain: str, cfg: dict) -> BaseDataset:
@@ -140,6 +195,7 @@ def _build_one(domain: str, cfg: dict) -> BaseDataset:
         # All that mmengine says about an empty dataset is that NumPy could not join its items.
         if 'need at least one array' not in str(error):
             raise
+    cfg = merging.unwrapped(cfg)
     prefix = cfg.get('data_prefix') or {}
     folder = os.path.join(cfg.get('data_root') or '', prefix.get('img_path') or '')
     raise UserError(f'{domain} dataset: no image found in {folder}; check the path and suffix')
@@ -154,12 +210,29 @@ def _packed(domain: str, sample: dict) -> dict:
     return sample
 
 
+def _labelled(domain: str, sample: dict) -> dict:
+    sample = _packed(domain, sample)
+    if 'gt_sem_seg' not in sample['data_samples']:
+        raise UserError(
+            f"{domain} dataset: its pipeline loads no labels; add dict(type='LoadAnnotations') after "
+            'the image is loaded'
+        )
+    return sample
+
+
 def _meta_keys(cfg: Sequence[dict]) -> list[str]:
-    return ['classes', 'palette', 'label_map', 'reduce_zero_label'] if len(cfg) > 1 else []
+    own = ['classes', 'palette', 'label_map', 'reduce_zero_label', few_images.KEY, merging.KEY]
+    return own if len(cfg) > 1 else []
 
 
 def _leaves(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
     return list(dataset.datasets) if isinstance(dataset, ConcatDataset) else [dataset]
+
+
+def _part(dataset: BaseDataset | ConcatDataset, index: int) -> int:
+    """Which of the joined datasets a sample is of."""
+    joined = isinstance(dataset, ConcatDataset)
+    return bisect.bisect_right(dataset.cumulative_sizes, index) if joined else 0
 
 
 def _refuse_annotations(dataset: BaseDataset) -> None:
@@ -183,66 +256,4 @@ def _same_classes(dataset: BaseDataset | ConcatDataset, part: BaseDataset) -> No
         raise UserError(
             f'the target datasets differ in their classes:\n{list(classes)}\n{list(others)}\n'
             'Give them the same metainfo=dict(classes=...).'
-        )
-
-
-class LabelTable:
-    """From the labels of one source dataset to the target's.
-
-    Args:
-        source: Classes of the source, by label.
-        target: Classes of the target, by label.
-        mapping: Target class by source class, ``None`` to ignore.
-
-    Raises:
-        UserError: The lists differ and the mapping leaves a class without a partner.
-    """
-
-    def __init__(
-        self, source: Sequence[str], target: Sequence[str], mapping: Mapping[str, str | None]
-    ) -> None:
-        self.num_classes = len(source)
-        self.table: Tensor | None = None
-        if list(source) == list(target) and not set(source) & set(mapping):
-            return
-        _check_mapping(source, target, mapping)
-        self.table = torch.full((256,), IGNORE, dtype=torch.uint8)
-        for label, name in enumerate(source):
-            partner = mapping.get(name, name)
-            if partner is not None:
-                self.table[label] = list(target).index(partner)
-
-    def relabel(self, sample: SegDataSample) -> None:
-        """Replace the sample's labels in place.
-
-        Raises:
-            UserError: A label is neither a class of the source nor 255; names the file.
-        """
-        labels = sample.gt_sem_seg.data
-        wrong = (labels >= self.num_classes) & (labels != IGNORE)
-        if wrong.any():
-            raise UserError(
-                f'{sample.seg_map_path}: label {int(labels[wrong][0])} is none of the '
-                f'{self.num_classes} classes (0 to {self.num_classes - 1}) and not {IGNORE}; '
-                'convert the labels, or name all classes in metainfo'
-            )
-        if self.table is not None:
-            sample.gt_sem_seg.data = self.table[labels.long()].to(labels.dtype)
-
-
-def _check_mapping(
-    source: Sequence[str], target: Sequence[str], mapping: Mapping[str, str | None]
-) -> None:
-    lists = f'source: {list(source)}\ntarget: {list(target)}'
-    if not mapping:
-        raise UserError(
-            f'the classes of the two domains differ.\n{lists}\nGive both datasets '
-            'metainfo=dict(classes=...), or SourceTargetDataset a class_mapping.'
-        )
-    unknown = [name for name in mapping.values() if name is not None and name not in target]
-    missing = [name for name in source if name not in mapping and name not in target]
-    if unknown or missing:
-        raise UserError(
-            f'class_mapping: {missing} have no entry and no class of that name, {unknown} are no '
-            f'target classes.\n{lists}\nMap a class to None to ignore it.'
         )

@@ -31,7 +31,7 @@ class ImageTranslation:
         tell: Is told, in a sentence, that the memory is too small.
 
     Raises:
-        UserError: The translator cannot take such tiles, or they cannot overlap so much.
+        UserError: The translator cannot take tiles, or not such, or they cannot overlap so much.
     """
 
     def __init__(
@@ -48,12 +48,17 @@ class ImageTranslation:
         if overlap is not None and tile is None:
             raise UserError('--overlap is of tiles: give --tile HEIGHT WIDTH, too')
         self.tile, self.overlap = tile, overlap
-        self._may_choose = tile is None
+        self._may_choose = tile is None and translator.tileable
         if tile is not None:
             self.overlap = min(tile) // 4 if overlap is None else overlap
             self._check_tile(tile)
 
     def _check_tile(self, tile: tuple[int, int]) -> None:
+        if not self.translator.tileable:
+            raise UserError(
+                f'--tile: {type(self.translator).__name__} takes whole images only, because a part of '
+                'an image would get another look than the whole: leave --tile out'
+            )
         step, least = self.translator.divisor, max(self.translator.min_size, 2)
         if min(tile) < least or any(side % step for side in tile):
             fits = (max(side // step * step, least) for side in tile)
@@ -73,7 +78,8 @@ class ImageTranslation:
 
         Args:
             images: RGB pixels (N, 3, H, W), uint8, on the CPU.
-            target: RGB pixels of target images, float32, for a translator that looks at them.
+            target: RGB pixels of target images, float32, for a translator that looks at them; if
+                there are N, each belongs to the image of its place.
 
         Returns:
             The same, translated: rounded, cut to 0 to 255.
@@ -87,7 +93,8 @@ class ImageTranslation:
             return done
         if len(images) > 1:
             self.tell(f'memory is too small for {len(images)} images at once: one at a time')
-            return torch.cat([self(image[None], target) for image in images])
+            paired = target.split(1) if len(target) == len(images) else [target] * len(images)
+            return torch.cat([self(*each) for each in zip(images.split(1), paired, strict=True)])
         self._choose_tile(images.shape[-2:])
         return self(images, target)
 
@@ -98,7 +105,8 @@ class ImageTranslation:
         if not self._may_choose or side < smallest:
             raise UserError(
                 f'memory is too small for {"tiles" if self.tile else "images"} of '
-                f'{"x".join(map(str, self.tile or size))}: give a smaller --tile, or --device cpu'
+                f'{"x".join(map(str, self.tile or size))}: give '
+                f'{"a smaller --tile, or " if self.translator.tileable else ""}--device cpu'
             )
         self.tile, self.overlap = (side, side), side // 4
         self.tell(

@@ -21,6 +21,7 @@ from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.fitting import check_predicts, renaming
+from mmseg_da.engine.rounds import expand_rounds
 from mmseg_da.engine.settings import check_settings
 from mmseg_da.engine.starting import starting
 from mmseg_da.errors import UserError
@@ -95,10 +96,13 @@ def read_config(path: str, options: dict[str, Any] | None) -> Config:
         raise UserError(f'{path}: no such config file')
     try:
         cfg = Config.fromfile(path)
+        stages = list(cfg.get('stages') or {})
         if options:
-            stages = list(cfg.get('stages') or {})
             cfg.merge_from_dict(options)
-            _require_stages(cfg, stages)
+        if cfg.get('rounds') is not None:
+            expand_rounds(cfg)
+            stages = list(cfg.stages)
+        _require_stages(cfg, stages)
     except UserError:
         raise
     except Exception as error:  # a config is Python: anything may come
@@ -200,8 +204,15 @@ def _require_staged(cfg: Config) -> None:
         )
 
 
-def test(cfg: Config) -> None:
+def test(cfg: Config, *hooks: Hook) -> dict[str, float]:
     """Build mmengine's runner, whatever the config names, and test; training data is not needed.
+
+    Args:
+        cfg: The config.
+        *hooks: Further hooks, which no config names.
+
+    Returns:
+        The scores.
 
     Raises:
         UserError: As :func:`train`, or the checkpoint lacks weights of the segmentor, or
@@ -221,8 +232,10 @@ def test(cfg: Config) -> None:
         name_files(dataset)
         progress.stage = 'test'
         progress.follow(runner)
+        for hook in hooks:
+            runner.register_hook(hook)
         runner.load_checkpoint = _checking(runner.load_checkpoint, runner.model)
-        runner.test()
+        return runner.test()
 
 
 def _check_predictions(cfg: Config) -> None:

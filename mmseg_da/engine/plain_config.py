@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_da.datasets.merging import unwrapped
 from mmseg_da.errors import UserError
 
 _OURS = 'mmseg_da'
@@ -120,6 +121,8 @@ def without_ours(value: Any) -> Any:
         if name.startswith(f'{_OURS}.'):
             raise NoEquivalentError(name)
         return kept
+    if not isinstance(kind, type):  # a function that builds a dataset
+        raise NoEquivalentError(name)
     parent = next(each for each in kind.__mro__ if not is_ours(each))
     if kind.__name__ in _LOGS_MORE:
         return kept | dict(type=parent.__name__)
@@ -166,7 +169,7 @@ def _segmentor(settings: dict) -> dict:
     segmentor = dict(adaptor['segmentor'])
     own = segmentor.pop('data_preprocessor', None)
     shared = dict(adaptor.get('data_preprocessor') or own or {})
-    for domain in ('source', 'target'):  # used in training alone
+    for domain in ('source', 'target', 'labelled'):  # used in training alone
         shared.pop(domain, None)
     return segmentor | dict(data_preprocessor=shared | dict(type='SegDataPreProcessor'))
 
@@ -175,7 +178,7 @@ def _test_pipeline(settings: dict) -> list | None:
     """The pipeline that mmseg's inference reads, or would if it was named."""
     if settings.get('test_pipeline'):
         return settings['test_pipeline']
-    dataset = (settings.get('test_dataloader') or {}).get('dataset') or {}
+    dataset = unwrapped((settings.get('test_dataloader') or {}).get('dataset') or {})
     return dataset.get('pipeline')
 
 

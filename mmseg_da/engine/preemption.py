@@ -35,6 +35,11 @@ class Preemption:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
 
+    @property
+    def told(self) -> bool:
+        """Whether this process was told, whatever the others know."""
+        return self._told
+
     def asked(self, iteration: int) -> bool:
         """Whether to end after this iteration; the same answer in every process."""
         if get_world_size() == 1:

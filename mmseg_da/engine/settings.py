@@ -30,7 +30,7 @@ _MAPPINGS = (
 )
 _TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
 _PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
-_DOMAINS = ('source', 'target')
+_DOMAINS = ('source', 'target', 'labelled')
 _CLIPPERS = dict(norm=clip_grad_norm_, value=clip_grad_value_)
 _ABSENT = object()
 

@@ -18,9 +18,18 @@ from mmseg_da.datasets.outputs import write_atomically
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, newest_first, put_in_place
+from mmseg_da.engine.evaluation_stage import (
+    METRICS,
+    check_evaluation_stage,
+    run_evaluation_stage,
+)
 from mmseg_da.engine.fitting import check_predicts
 from mmseg_da.engine.hooks import StageReportHook
+from mmseg_da.engine.hooks.stage_report_hook import opening
+from mmseg_da.engine.label_stage import check_label_stage, run_label_stage
+from mmseg_da.engine.pseudo_labels import LABELS
 from mmseg_da.engine.settings import check_settings, saves_last_iteration
+from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
 from mmseg_da.engine.stages import TrainingStage, chosen, is_reference, resolve, split
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
@@ -69,12 +78,13 @@ class StagedRunner:
         for stage in self.todo:
             if self.cfg.get('resume') and stage.result is not None:
                 continue
-            goes_on = self._run(stage)
+            goes_on = self._run(stage) if stage.kind == TRAIN else self._predict(stage)
             gc.collect()  # a runner refers to itself, and would keep its networks on the device
             if not goes_on:
                 return
-        if self.todo[-1] is self.stages[-1]:
-            self._hand_out(self.stages[-1])
+        trained = [stage for stage in self.stages if stage.kind == TRAIN and stage.result]
+        if self.todo[-1] is self.stages[-1] and trained:
+            self._hand_out(trained[-1])
 
     def _run(self, stage: TrainingStage) -> bool:
         """Train a stage; gives whether the run goes on."""
@@ -96,10 +106,7 @@ class StagedRunner:
         loop = launch.train(cfg, hooks=[start, self._report(stage)]).train_loop
         if loop.told_to_end:
             return False
-        barrier()
-        if is_main_process():
-            stage.finish(_final_checkpoint(stage))
-        barrier()
+        _finish(stage)
         if loop.told_too_late and stage is not self.todo[-1]:
             MMLogger.get_current_instance().info(
                 f'Told to end: stage {stage.name} is done. Continue with --resume.'
@@ -107,10 +114,31 @@ class StagedRunner:
             return False
         return True
 
+    def _predict(self, stage: TrainingStage) -> bool:
+        """Run a stage that trains nothing; gives whether the run goes on."""
+
+        def ready() -> None:
+            if stage is self.todo[0] and not self.cfg.get('resume') and is_main_process():
+                for each in self.todo:
+                    each.forget()
+            barrier()  # nobody looks at what is being set aside
+
+        launcher = self.cfg.get('launcher', 'none')
+        said = opening(*self._place(stage))
+        run = run_label_stage if stage.kind == LABEL else run_evaluation_stage
+        if not run(stage, self.stages, launcher, ready, said):
+            return False
+        _finish(stage)
+        return True
+
     def _report(self, stage: TrainingStage) -> Hook:
+        return StageReportHook(*self._place(stage))
+
+    def _place(self, stage: TrainingStage) -> tuple[str, int, int, dict[str, int]]:
+        """Name, number, number of all, and the length of each later one."""
         at = self.todo.index(stage)
         later = {each.name: each.iterations for each in self.todo[at + 1 :]}
-        return StageReportHook(stage.name, number=at + 1, of=len(self.todo), later=later)
+        return stage.name, at + 1, len(self.todo), later
 
     def _hand_out(self, last: TrainingStage) -> None:
         """Put the final checkpoint where that of a training of one stage is."""
@@ -136,6 +164,9 @@ class StagedRunner:
 
 def _check(stage: TrainingStage) -> None:
     """Look at what would stop a stage when its turn comes, which may be days later."""
+    if stage.kind != TRAIN:
+        (check_label_stage if stage.kind == LABEL else check_evaluation_stage)(stage)
+        return
     try:
         check_settings(stage.cfg)
     except UserError as error:
@@ -173,6 +204,15 @@ class _Start(Hook):
             for stage in self.forgotten:
                 stage.forget()
         self.forgotten = ()
+
+
+def _finish(stage: TrainingStage) -> None:
+    """Note that a stage has ended, in every process after all have."""
+    barrier()
+    if is_main_process():
+        other = {LABEL: stage.folder / LABELS, EVALUATE: stage.folder / METRICS}
+        stage.finish(other.get(stage.kind) or _final_checkpoint(stage))
+    barrier()
 
 
 def _final_checkpoint(stage: TrainingStage) -> Path:

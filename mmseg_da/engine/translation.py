@@ -26,6 +26,7 @@ from mmseg_da.engine.translation_output import Places, bring_labels, sign
 from mmseg_da.errors import UserError
 
 Chunk = Sequence[Path]
+Targets = Callable[[Chunk, tuple[int, int]], Tensor]
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Outcome:
     problems: dict[Path, str] = field(default_factory=dict)
 
 
-def no_targets(images: Chunk) -> Tensor:
+def no_targets(images: Chunk, size: tuple[int, int]) -> Tensor:
     """For a translator that looks at no target images."""
     return torch.zeros(0, 3, 1, 1)
 
@@ -57,7 +58,7 @@ def translate_folder(
     batch_size: int = 1,
     workers: int = 2,
     force: bool = False,
-    targets: Callable[[Chunk], Tensor] = no_targets,
+    targets: Targets = no_targets,
     show_progress: bool = True,
 ) -> list[str]:
     """Translate the images of a folder and those below, and bring their labels along.
@@ -75,7 +76,8 @@ def translate_folder(
         batch_size: How many images are translated at once, if they have one size.
         workers: Threads that read and write.
         force: Replace the images of a run with other settings, or files of the same names.
-        targets: Gives RGB pixels (M, 3, H, W) in [0, 255] of target images for some source images.
+        targets: Gives RGB pixels (M, 3, H, W) in [0, 255] of target images for some source images,
+            of which it is told the names and the one height and width.
         show_progress: Show bars on stderr.
 
     Returns:
@@ -126,7 +128,7 @@ class _Run:
         names: Mapping[Path, Path],
         batch_size: int,
         workers: int,
-        targets: Callable[[Chunk], Tensor],
+        targets: Targets,
     ) -> None:
         self.translation, self.targets, self.workers = translation, targets, workers
         self.source, self.out = places.source, places.images_out
@@ -199,9 +201,10 @@ class _Run:
         sizes: dict[tuple[int, ...], list[Path]] = {}
         for name, pixels in images.items():
             sizes.setdefault(pixels.shape, []).append(name)
-        for names in sizes.values():
+        for (height, width, _), names in sizes.items():
             batch = torch.stack([torch.from_numpy(images[name].copy()) for name in names])
-            translated = self.translation(batch.permute(0, 3, 1, 2), self.targets(names))
+            targets = self.targets(names, (height, width))
+            translated = self.translation(batch.permute(0, 3, 1, 2), targets)
             yield from zip(names, translated.permute(0, 2, 3, 1).numpy(), strict=True)
 
     def _write(self, name: Path, pixels: np.ndarray) -> None:

@@ -10,10 +10,33 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
+from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
-from mmseg_da.functional.entropy import self_information_map, softmax_map
-from mmseg_da.functional.pixels import denormalise, from_unit_range, normalise, to_unit_range
+from mmseg_da.functional.entropy import (
+    entropy_map,
+    highest,
+    robust_entropy,
+    self_information_map,
+    softmax_map,
+)
+from mmseg_da.functional.fourier import swap_low_frequencies
+from mmseg_da.functional.pixels import (
+    denormalise,
+    from_unit_range,
+    normalise,
+    resized,
+    to_unit_range,
+)
 from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.pseudo_labels import (
+    balanced_labels,
+    class_balanced_thresholds,
+    class_histogram,
+    class_share_thresholds,
+    confidence_bins,
+    confidence_thresholds,
+    sure_labels,
+)
 from mmseg_da.functional.tiles import by_tiles, reflect_to, windows
 
 __all__ = [
@@ -22,18 +45,32 @@ __all__ = [
     'REAL',
     'SOURCE',
     'TARGET',
+    'balanced_labels',
     'by_tiles',
+    'class_balanced_thresholds',
+    'class_histogram',
+    'class_share_thresholds',
+    'confidence_bins',
+    'confidence_thresholds',
+    'confusion_loss',
     'denormalise',
     'domain_accuracy',
     'domain_loss',
+    'entropy_map',
     'from_unit_range',
     'full_precision',
+    'highest',
     'normalise',
+    'origin_loss',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',
+    'resized',
+    'robust_entropy',
     'self_information_map',
     'softmax_map',
+    'sure_labels',
+    'swap_low_frequencies',
     'to_unit_range',
     'windows',
 ]

@@ -11,6 +11,7 @@ from mmseg_da.functional.precision import full_precision
 
 SOURCE, TARGET = 0.0, 1.0
 """Domain labels: the released AdaptSegNet and ADVENT code call the source 0 and the target 1."""
+DOMAIN_LABELS = dict(source=SOURCE, target=TARGET)
 
 REAL, FAKE = 1.0, 0.0
 """What a discriminator of images should call real images and generated ones (CycleGAN)."""

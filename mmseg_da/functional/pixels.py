@@ -1,8 +1,18 @@
 """Between the three ways to write an image: pixels, what generators see, what segmentors see."""
 
+from collections.abc import Sequence
+
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_da.functional.precision import full_precision
+
+
+def resized(pixels: Tensor, size: Sequence[int]) -> Tensor:
+    """Images (N, C, H, W) resized to a height and width, without aliasing where they shrink."""
+    if tuple(pixels.shape[-2:]) == tuple(size):
+        return pixels
+    return F.interpolate(pixels, tuple(size), mode='bilinear', antialias=True)
 
 
 def to_unit_range(pixels: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from mmseg_da.functional import denormalise, normalise
 from mmseg_da.registry import MODELS
 
 DOMAINS = ('source', 'target')
+LABELLED = 'labelled'
+"""The third domain that a training may have: images of the target with their labels."""
 
 
 @MODELS.register_module()
@@ -17,13 +19,15 @@ class DomainPreprocessor(SegDataPreProcessor):
     """mmseg's preprocessor, once per domain in training.
 
     Takes every argument of ``SegDataPreProcessor``. In training it reads a batch
-    ``{'source': {...}, 'target': {...}}`` of uint8 pixels (3, H, W), 0 to 255, in the channel
-    order of the loader, and returns the same structure with normalised images (N, 3, H, W). In
-    validation and testing it is the ordinary preprocessor.
+    ``{'source': {...}, 'target': {...}}``, with a third domain ``'labelled'`` where an objective
+    needs it, of uint8 pixels (3, H, W), 0 to 255, in the channel order of the loader, and returns
+    the same structure with normalised images (N, 3, H, W). In validation and testing it is the
+    ordinary preprocessor.
 
     Args:
         source: Arguments that differ for source batches, such as ``dict(size=(720, 1280))``.
         target: Arguments that differ for target batches.
+        labelled: Arguments that differ for labelled target images; without any, those of the target.
         **shared: Arguments of ``SegDataPreProcessor``.
 
     Attributes:
@@ -32,14 +36,18 @@ class DomainPreprocessor(SegDataPreProcessor):
     """
 
     def __init__(
-        self, source: dict | None = None, target: dict | None = None, **shared: Any
+        self,
+        source: dict | None = None,
+        target: dict | None = None,
+        labelled: dict | None = None,
+        **shared: Any,
     ) -> None:
         super().__init__(**shared)
         self.is_rgb = bool(shared.get('bgr_to_rgb', False))
         self.needed: tuple[str, ...] = DOMAINS
-        own = dict(source=source or {}, target=target or {})
+        own = {'source': source or {}, 'target': target or {}, LABELLED: labelled or target or {}}
         self.domains = nn.ModuleDict(
-            {name: SegDataPreProcessor(**_merged(shared, own[name])) for name in DOMAINS}
+            {name: SegDataPreProcessor(**_merged(shared, each)) for name, each in own.items()}
         )
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -55,6 +63,11 @@ class DomainPreprocessor(SegDataPreProcessor):
                 f'the training batch holds {sorted(data)}, not {sorted(DOMAINS)}: set '
                 "train_dataloader.dataset=dict(type='SourceTargetDataset', ...)"
             )
+        if LABELLED in self.needed and LABELLED not in data:
+            raise UserError(
+                'an objective learns from labelled target images, but the training batch has none: set '
+                "train_dataloader.dataset.labelled=dict(type='FewImages', ...), or the objective to None"
+            )
         for name in self.needed:
             domain = self.domains[name]
             domain._device = self._device  # mmengine's `to` tells the outer module alone
@@ -63,7 +76,18 @@ class DomainPreprocessor(SegDataPreProcessor):
                     f'data_preprocessor: training needs `size` (height, width) for the {name}, to '
                     'pad its images to; usually the crop size'
                 )
-        return {name: self.domains[name](data[name], training=True) for name in self.needed}
+        return {name: self._prepared(data[name], name) for name in self.needed}
+
+    def _prepared(self, batch: dict, domain: str) -> dict:
+        """One domain's batch; labels that need no padding and have not moved are not copied."""
+        prepared = self.domains[domain](batch, training=True)
+        for given, sample in zip(batch['data_samples'], prepared['data_samples'], strict=True):
+            labels, padded = given.get('gt_sem_seg'), sample.get('gt_sem_seg')
+            if labels is None or labels.data.device != padded.data.device:
+                continue
+            if labels.data.shape == padded.data.shape:
+                sample.gt_sem_seg = labels
+        return prepared
 
     def to_pixels(self, images: Tensor, domain: str) -> Tensor:
         """RGB pixels in [0, 255] of normalised images (N, 3, H, W) of a domain."""

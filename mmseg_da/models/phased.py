@@ -19,11 +19,13 @@ class Stage:
         phase: Name of the phase it belongs to.
         views: What it back-propagates through, such as ``('target',)``.
         terms: Names of the objectives that it computes, in order.
+        judged: The domains whose outputs rivals judge in it; empty where they judge all at once.
     """
 
     phase: str
     views: tuple[str, ...]
     terms: tuple[str, ...]
+    judged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Taking one network's weights out of a checkpoint of any training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.runner import CheckpointLoader
 from torch import nn
@@ -8,14 +9,20 @@ from torch import nn
 from mmseg_da.errors import UserError
 
 
-def load_part(module: nn.Module, checkpoint: str, prefixes: Sequence[str], what: str) -> None:
+def load_part(
+    module: nn.Module, checkpoint: str, prefixes: Sequence[str], what: str
+) -> dict[str, Any]:
     """Fill a module with the weights that a checkpoint has under one of these prefixes.
 
     Args:
-        module: The module; every weight and buffer of it must be there, in its shape.
+        module: The module; every weight and buffer of it must be there, in its shape. Only the
+            counters of BatchNorm, which predict nothing, may be missing.
         checkpoint: File or address of the checkpoint.
         prefixes: Where the weights may lie, the likeliest first; ``''`` is the top.
         what: What the user calls the module, for the message.
+
+    Returns:
+        All that the checkpoint holds.
 
     Raises:
         UserError: The file cannot be read, or has no such weights: it is of another stage or of
@@ -36,6 +43,7 @@ def load_part(module: nn.Module, checkpoint: str, prefixes: Sequence[str], what:
             f'{" or ".join(prefix or "nothing" for prefix in prefixes)}. It begins with '
             f'{next(iter(state), "no weight at all")}: is it of another stage?'
         )
+    theirs |= {key: value for key, value in ours.items() if _counts(key) and key not in theirs}
     missing = [key for key in ours if key not in theirs]
     if missing:
         raise UserError(
@@ -49,3 +57,8 @@ def load_part(module: nn.Module, checkpoint: str, prefixes: Sequence[str], what:
                 f'{tuple(theirs[key].shape)}, not {tuple(value.shape)}'
             )
     module.load_state_dict({key: theirs[key] for key in ours})
+    return loaded
+
+
+def _counts(key: str) -> bool:
+    return key.endswith('.num_batches_tracked')

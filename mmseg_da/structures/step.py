@@ -1,6 +1,6 @@
 """What one training iteration knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ class View:
     Args:
         segmentor: The network that is adapted.
         images: Normalised images (N, 3, H, W).
-        samples: One data sample per image; only source samples hold ``gt_sem_seg``.
+        samples: One data sample per image; those of the target hold no ``gt_sem_seg``.
         keep_feats: Keep the detached features too, for rivals that look at them.
 
     Attributes:
@@ -76,22 +76,34 @@ class View:
 
     @cached_property
     def labels(self) -> Tensor:
-        """Ground truth (N, H, W) of train ids, 255 where ignored. The source only."""
-        return torch.stack([sample.gt_sem_seg.data for sample in self.samples]).squeeze(1)
+        """Ground truth (N, H, W) of train ids, 255 where ignored. Not of the target."""
+        labels = torch.stack([sample.gt_sem_seg.data for sample in self.samples])
+        for sample, own in zip(self.samples, labels, strict=True):
+            sample.gt_sem_seg.data = own  # a part of the stack, so that one copy is held
+        return labels.squeeze(1)
+
+    @property
+    def origin_numbers(self) -> list[int]:
+        """Which of several sources each image is from, 0 where there is one; known to the host."""
+        return origins_of(self.samples)
+
+    @cached_property
+    def origins(self) -> Tensor:
+        """The same on the device of the images, (N,) long."""
+        # Filled, not copied: a copy from the host would wait for the device.
+        made = [self.images.new_full((), n, dtype=torch.long) for n in self.origin_numbers]
+        return torch.stack(made)
 
     def close(self) -> None:
-        """The stage's losses are known: the backward needs no second hold on the labels."""
+        """Let go of the graph, keep the values: the stage's losses hold what their backward needs."""
         self.is_open = False
         self.__dict__.pop('labels', None)
+        if self._dense is not None:
+            self._detached, self._dense = self._dense.detach(self._keep_feats), None
 
     def remember(self) -> None:
         """Have the values at hand from now on, with a forward only if there was none."""
         _ = self.detached
-
-    def settle(self) -> None:
-        """Free the graph, keep the values. The stage's backward is done."""
-        if self._dense is not None:
-            self._detached, self._dense = self._dense.detach(self._keep_feats), None
 
     def forget(self) -> None:
         """Free everything: the next question costs a forward of its own."""
@@ -103,7 +115,8 @@ class View:
 class Step:
     """One iteration: the network and its views. The list of attributes is closed.
 
-    There is no target where no objective has a use for one.
+    There is no target where no objective has a use for one, and ``labelled``, the labelled images
+    of the target, only where one has.
 
     A plain object, so that it passes through a distributed wrapper as itself, not as a copy.
     """
@@ -111,6 +124,12 @@ class Step:
     segmentor: EncoderDecoder
     source: View
     target: View | None
+    labelled: View | None = None
+
+    def views(self) -> dict[str, View]:
+        """The views that there are, by name."""
+        named = dict(source=self.source, target=self.target, labelled=self.labelled)
+        return {name: view for name, view in named.items() if view is not None}
 
     @contextmanager
     def opened(self, views: tuple[str, ...]) -> Iterator[None]:
@@ -124,17 +143,22 @@ class Step:
             for view in chosen:
                 view.close()
 
-    def settle(self, views: tuple[str, ...]) -> None:
-        """Free the graphs of these views, keep their values."""
+    def forget(self, views: tuple[str, ...]) -> None:
+        """Free the values of these views, too."""
         for view in self._views(views):
-            view.settle()
+            view.forget()
 
     def remember(self) -> None:
-        """Keep the values of both views for the rivals, before the segmentor moves."""
-        for view in (self.source, self.target):
+        """Keep the values of both domains for the rivals, before the segmentor moves."""
+        for view in filter(None, (self.source, self.target)):
             view.remember()
 
     def _views(self, names: tuple[str, ...]) -> list[View]:
         """The views of these names; a name that is no view (an image of its own) has none."""
-        known = {'source': self.source, 'target': self.target}
-        return [known[name] for name in names if known.get(name) is not None]
+        known = self.views()
+        return [known[name] for name in names if name in known]
+
+
+def origins_of(samples: Sequence[SegDataSample]) -> list[int]:
+    """The ``source_index`` of data samples, 0 where they have none."""
+    return [sample.metainfo.get('source_index', 0) for sample in samples]

@@ -119,6 +119,8 @@ def toy_batch(
     source_size: Sequence[int] = SOURCE_SIZE,
     target_size: Sequence[int] = TARGET_SIZE,
     seed: int = 0,
+    sources: int = 1,
+    labelled: bool = False,
 ) -> dict:
     """Images of two domains as the loader collates them: the target darker and without labels.
 
@@ -127,6 +129,8 @@ def toy_batch(
         source_size: Height and width of source images.
         target_size: Height and width of target images.
         seed: The same seed gives the same batch.
+        sources: Number of sources that the source images are of, in turn.
+        labelled: Add as many images of the target with labels, the third domain.
 
     Returns:
         ``{'source': {'inputs': [...], 'data_samples': [...]}, 'target': {...}}`` with uint8 pixels
@@ -152,7 +156,10 @@ def toy_batch(
             data_samples=[sample(size, labelled) for _ in range(num)],
         )
 
-    return dict(source=domain(source_size, 256, True), target=domain(target_size, 128, False))
+    batch = dict(source=domain(source_size, 256, True), target=domain(target_size, 128, False))
+    for number, made in enumerate(batch['source']['data_samples']):
+        made.set_metainfo(dict(source_index=number % sources))
+    return batch | (dict(labelled=domain(target_size, 128, True)) if labelled else {})
 
 
 @dataclass

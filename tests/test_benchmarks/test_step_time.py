@@ -81,9 +81,26 @@ def test_the_peak_is_of_live_tensors():
     assert found.shape == (3000,)
 
 
+def event(ts: int, size: int, address: int) -> dict:
+    return dict(ts=ts, args=dict(Bytes=size, Addr=address))
+
+
 def test_events_are_summed_in_the_order_of_time():
-    steps = [(3, -50), (1, 100), (2, 30), (4, 10)]
-    assert measure.peak_of([dict(ts=ts, args=dict(Bytes=size)) for ts, size in steps]) == 130
+    events = [event(3, -100, 1), event(1, 100, 1), event(2, 30, 2), event(4, 10, 1)]
+    assert measure.peak_of(events) == 130
+
+
+def test_what_lived_before_does_not_lower_the_peak():
+    events = [event(1, -500, 1), event(2, 100, 2), event(3, 30, 1), event(4, -30, 1)]
+    assert measure.peak_of(events) == 130
+    kept = []
+    measure.peak_bytes(lambda: kept.append(torch.zeros(50_000)))
+
+    def task() -> None:
+        kept.clear()  # an allocation of the call before
+        torch.zeros(1000)
+
+    assert measure.peak_bytes(task) == 4000
 
 
 @pytest.mark.parametrize('parts', [methods.IMAGES.parts, methods.CROPS.parts])

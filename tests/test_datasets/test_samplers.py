@@ -93,7 +93,8 @@ def test_seeds_of_augmentation_fit_numpy_and_do_not_repeat():
 def test_indices_are_plain_integers():
     draw = sampler((4, 4)).draw(2)
     assert isinstance(draw, Draw)
-    assert [type(value) for value in draw] == [int, int, int]
+    assert [type(value) for value in draw[:3]] == [int, int, int]
+    assert draw.labelled is None
 
 
 def test_without_shuffling_images_come_in_order():

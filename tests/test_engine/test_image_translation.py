@@ -149,3 +149,28 @@ def test_other_failures_pass():
 def test_tiles_that_cannot_be(trained, options, problem):
     with pytest.raises(UserError, match=problem):
         ImageTranslation(trained, **options)
+
+
+class Whole(Function):
+    """A translator of pairs, for which a part of an image is another image."""
+
+    tileable = False
+
+    def translate(self, source, target):
+        assert len(source) == len(target)
+        return super().translate(source, target) + target.mean((-2, -1), keepdim=True)
+
+
+def test_each_image_keeps_its_target_image_when_memory_is_too_small():
+    images, targets = noise(3, 3, 40, 40) // 2, torch.arange(3.0).view(3, 1, 1, 1)
+    one_by_one = ImageTranslation(Whole(limit=1600), tell=len)(images, targets)
+    assert torch.equal(one_by_one, images + targets.byte())
+
+
+def test_what_is_no_tile_of_anything_is_not_cut():
+    with pytest.raises(UserError, match='--tile: Whole takes whole images only'):
+        ImageTranslation(Whole(), tile=(32, 32))
+    with pytest.raises(UserError, match='too small for images of 400x400: give --device cpu'):
+        ImageTranslation(Whole(limit=1600), tell=len)(
+            noise(1, 3, 400, 400), torch.zeros(1, 3, 1, 1)
+        )

@@ -112,4 +112,5 @@ def test_every_config_passes_and_what_adapts_can_leave(path):
         plain, notes = plain_config(cfg)
         assert plain['model']['type'] == 'EncoderDecoder'
         assert plain['test_pipeline'] == cfg.test_pipeline
-        assert not [note for note in notes if 'CrossCityDataset' not in note]
+        ours = ('CrossCityDataset', 'MergedClasses')  # which mmseg cannot read
+        assert not [note for note in notes if not any(name in note for name in ours)]

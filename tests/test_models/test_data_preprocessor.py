@@ -109,3 +109,16 @@ def test_training_without_a_size_names_the_domain():
     preprocessor = DomainPreprocessor(mean=[0.0] * 3, std=[1.0] * 3, source=dict(size=(32, 32)))
     with pytest.raises(UserError, match=r'size.*target'):
         preprocessor(toy_batch(), training=True)
+
+
+def test_labels_are_copied_only_where_they_are_padded():
+    batch = toy_batch()
+    given = [sample.gt_sem_seg.data for sample in batch['source']['data_samples']]
+    made = DomainPreprocessor(**SHARED, target=dict(size=(64, 96)), source=dict(size=(64, 64)))
+    for sample, labels in zip(
+        made(batch, training=True)['source']['data_samples'], given, strict=True
+    ):
+        assert sample.gt_sem_seg.data.data_ptr() == labels.data_ptr()
+    padding = DomainPreprocessor(**SHARED, target=dict(size=(64, 96)), source=dict(size=(64, 80)))
+    for sample in padding(toy_batch(), training=True)['source']['data_samples']:
+        assert sample.gt_sem_seg.data.shape == (1, 64, 80)

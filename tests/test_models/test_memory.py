@@ -9,6 +9,7 @@ import torch
 from builders import SUPERVISION, adaptsegnet, build_adaptor, build_wrappers
 from torch import Tensor, nn
 
+from mmseg_da.models import FeatureAlignment
 from mmseg_da.testing import toy_alignment, toy_batch
 
 
@@ -67,15 +68,17 @@ def test_stages_hold_the_larger_forward_and_summed_holds_both():
 def test_nothing_is_held_between_stages(monkeypatch):
     adaptor = build_adaptor(adaptsegnet())
     wrappers = build_wrappers(adaptor)
-    held, features, end_stage = [], [], adaptor.end_stage
+    held, features, forward = [], [], adaptor.segmentor.extract_feat
+
+    def look_at_features(images):
+        feats = forward(images)
+        features.append(weakref.ref(feats[-1]))
+        return feats
 
     def look(step, stage):
-        for view in (step.source, step.target):
-            if view._dense is not None:
-                features.append(weakref.ref(view._dense.feats[-1]))
-        end_stage(step, stage)
         held.append((stage.views, saved.live, [each() is None for each in features]))
 
+    monkeypatch.setattr(adaptor.segmentor, 'extract_feat', look_at_features)
     monkeypatch.setattr(adaptor, 'end_stage', look)
     with saved_bytes(adaptor) as saved:
         adaptor.train_step(toy_batch(), wrappers)
@@ -85,3 +88,20 @@ def test_nothing_is_held_between_stages(monkeypatch):
         ((), 0, [True, True]),
     ]
     assert saved.peak > 100_000
+
+
+def test_a_pointwise_rival_holds_one_domain_at_a_time(monkeypatch):
+    def peak() -> int:
+        rival = dict(type='PointwiseDiscriminator', channels=(64, 64), dropout=0.0)
+        align = dict(type='FeatureAlignment', discriminator=rival, gate=None)
+        adaptor = build_adaptor(dict(align=align, seg=SUPERVISION), type='AlternatingAdaptor')
+        wrappers = build_wrappers(adaptor)
+        with saved_bytes(adaptor) as saved:
+            logs = adaptor.train_step(toy_batch(), wrappers)
+        assert {'align.loss_source', 'align.loss_target', 'align.accuracy'} <= set(logs)
+        return saved.peak
+
+    apart = peak()
+    monkeypatch.setattr(FeatureAlignment, 'judges_apart', False)
+    together = peak()
+    assert apart <= 0.7 * together

@@ -66,20 +66,26 @@ def test_labels_are_not_held_on_to_after_the_stage(step):
     assert torch.equal(step.source.labels, values)
 
 
+def test_the_samples_share_the_labels_of_the_view(step):
+    labels = step.source.labels
+    assert labels.shape[0] == len(step.source.samples) == 2
+    for sample, own in zip(step.source.samples, labels, strict=True):
+        assert sample.gt_sem_seg.data.data_ptr() == own.data_ptr()
+        assert sample.gt_sem_seg.data.shape == (1, *own.shape)
+
+
 def test_names_that_are_no_view_open_nothing(step):
     with step.opened(('mixed',)):
         assert not step.source.is_open
         assert not step.target.is_open
-    step.settle(('mixed',))
 
 
-def test_a_settled_view_keeps_values_and_lets_graph_and_features_go(step):
+def test_a_closed_view_keeps_values_and_lets_graph_and_features_go(step):
     with step.opened(('source',)):
         dense = step.source.dense
         values = {name: x.detach().clone() for name, x in dense.logits.items()}
         held = [weakref.ref(x) for x in (*dense.feats, *dense.logits.values())]
         del dense
-    step.settle(('source',))
     assert [each() for each in held] == [None] * 6
     detached = step.source.detached
     assert detached.feats == ()

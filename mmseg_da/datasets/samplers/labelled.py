@@ -24,7 +24,7 @@ class LabelledSampler(SourceTargetSampler):
     """
 
     def __init__(self, dataset: Dataset, seed: int | None = None, shuffle: bool = True) -> None:
-        if not hasattr(dataset, 'indices'):
+        if not getattr(dataset, 'takes_draws', False):
             raise UserError(
                 'train_dataloader: LabelledSampler draws from a LabelledDataset, not from '
                 f"{type(dataset).__name__}: set dataset=dict(type='LabelledDataset', dataset=...)"

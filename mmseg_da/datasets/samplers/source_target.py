@@ -1,4 +1,4 @@
-"""Which pair of images, and which random augmentation, each step of training sees."""
+"""Which images, and which random augmentation, each step of training sees."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,7 +8,10 @@ import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from mmseg_da.datasets.samplers.shares import Shares
 from mmseg_da.registry import DATA_SAMPLERS
+
+_SOURCE, _TARGET, _LABELLED, _FIRST_ORIGIN = range(4)  # whose order it is
 
 
 class Draw(NamedTuple):
@@ -17,12 +20,14 @@ class Draw(NamedTuple):
     Attributes:
         source: Index of the source image.
         target: Index of the target image.
-        seed: Of every random augmentation in the two, 0 to 2^32 - 1.
+        seed: Of every random augmentation in them, 0 to 2^32 - 1.
+        labelled: Index of the labelled target image, ``None`` where there are none.
     """
 
     source: int
     target: int
     seed: int
+    labelled: int | None = None
 
 
 @DATA_SAMPLERS.register_module()
@@ -30,8 +35,10 @@ class SourceTargetSampler(Sampler[Draw]):
     """An endless stream of draws that is a pure function of the seed and the position.
 
     Each domain is visited in random order, every image once before any returns, independently of
-    the other domain. Ranks take turns, so that n ranks together see what one process with n times
-    the batch size sees. Neither workers nor the time of starting have any influence.
+    the other domains. Several sources are one domain, unless the dataset has ``source_weights``:
+    then each is a domain of its own, with exact shares (:class:`Shares`). Ranks take turns, so that
+    n ranks together see what one process with n times the batch size sees. Neither workers nor the
+    time of starting have any influence.
 
     Args:
         dataset: A ``SourceTargetDataset``.
@@ -41,8 +48,12 @@ class SourceTargetSampler(Sampler[Draw]):
 
     def __init__(self, dataset, seed: int | None = None, shuffle: bool = True) -> None:
         self.sizes = (len(dataset.source), len(dataset.target))
+        labelled = getattr(dataset, 'labelled', None)
+        self.num_labelled = 0 if labelled is None else len(labelled)
         self.seed = sync_random_seed() if seed is None else seed
         self.shuffle = shuffle
+        counts = getattr(dataset, 'shares', None)
+        self.shares = counts and Shares(counts, dataset.source_sizes, self.seed, shuffle)
         self.rank, self.world_size = get_dist_info()
         self.start = 0  # draws of this rank to pass over: a resume sets it
 
@@ -72,17 +83,29 @@ class SourceTargetSampler(Sampler[Draw]):
 
     def draw(self, position: int) -> Draw:
         """The draw at a position of the joint stream of all ranks."""
-        source, target = (self._index(domain, position) for domain in (0, 1))
         state = np.random.SeedSequence([self.seed, position]).generate_state(1)
-        return Draw(source, target, int(state[0]))
+        labelled = None
+        if self.num_labelled:
+            labelled = self._index(_LABELLED, self.num_labelled, position)
+        return Draw(
+            self._source(position),
+            self._index(_TARGET, self.sizes[1], position),
+            int(state[0]),
+            labelled,
+        )
 
-    def _index(self, domain: int, position: int) -> int:
-        epoch, offset = divmod(position, self.sizes[domain])
-        if not self.shuffle:
-            return offset
-        return int(_order(self.seed, domain, epoch, self.sizes[domain])[offset])
+    def _source(self, position: int) -> int:
+        if not self.shares:
+            return self._index(_SOURCE, self.sizes[0], position)
+        origin, turn = self.shares.draw(position)
+        size, start = self.shares.sizes[origin], self.shares.starts[origin]
+        return start + self._index(_FIRST_ORIGIN + origin, size, turn)
+
+    def _index(self, domain: int, size: int, turn: int) -> int:
+        epoch, offset = divmod(turn, size)
+        return int(_order(self.seed, domain, epoch, size)[offset]) if self.shuffle else offset
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _order(seed: int, domain: int, epoch: int, size: int) -> np.ndarray:
     return np.random.default_rng([seed, domain, epoch]).permutation(size)

@@ -5,6 +5,7 @@ from mmseg_da.engine.hooks.checkpoint_hook import SafeCheckpointHook
 from mmseg_da.engine.hooks.class_surgery_hook import ClassSurgeryHook
 from mmseg_da.engine.hooks.closed_gate_hook import ClosedGateHook
 from mmseg_da.engine.hooks.divergence_hook import DivergenceHook
+from mmseg_da.engine.hooks.loss_weight_hook import LossWeightHook
 from mmseg_da.engine.hooks.norm_eval_hook import NormEvalHook
 from mmseg_da.engine.hooks.stage_report_hook import StageReportHook
 from mmseg_da.engine.hooks.unfreeze_hook import UnfreezeHook
@@ -14,6 +15,7 @@ __all__ = [
     'ClassSurgeryHook',
     'ClosedGateHook',
     'DivergenceHook',
+    'LossWeightHook',
     'NormEvalHook',
     'SafeCheckpointHook',
     'StageReportHook',

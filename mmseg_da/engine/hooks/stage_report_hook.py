@@ -19,7 +19,7 @@ class StageReportHook(Hook):
         stage: Name of the stage.
         number: Its number, from 1.
         of: How many stages there are.
-        later: Iterations of each later stage, by name.
+        later: Iterations of each later stage, by name; 0 for one that trains nothing.
         interval: Iterations between two lines.
     """
 
@@ -35,11 +35,8 @@ class StageReportHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Say which stage starts and what is to come."""
         self._start = (time.perf_counter(), runner.iter)
-        then = ', '.join(f'{name} ({length} iterations)' for name, length in self.later.items())
-        runner.logger.info(
-            f'Stage {self.number} of {self.of}: {self.stage}, iterations {runner.iter} to '
-            f'{runner.max_iters}. {f"Then {then}." if then else "It is the last."}'
-        )
+        what = f', iterations {runner.iter} to {runner.max_iters}'
+        runner.logger.info(opening(self.stage, self.number, self.of, self.later, what))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -51,14 +48,31 @@ class StageReportHook(Hook):
         each = (time.perf_counter() - began) / (runner.iter + 1 - first)
         left = runner.max_iters - runner.iter - 1
         later = sum(self.later.values())
-        text = f'Stage {self.stage}: {_clock(left * each)} left'
+        text = f'Stage {self.stage}: {clock(left * each)} left'
         if later:
             text += (
-                f'; about {_clock((left + later) * each)} with the later stages, if an iteration '
+                f'; about {clock((left + later) * each)} with the later stages, if an iteration '
                 'takes as long there'
             )
         runner.logger.info(text)
 
 
-def _clock(seconds: float) -> str:
+def opening(stage: str, number: int, of: int, later: Mapping[str, int], what: str = '') -> str:
+    """Which stage starts and what is to come, in one line.
+
+    Args:
+        stage: Name of the stage.
+        number: Its number, from 1.
+        of: How many stages there are.
+        later: Iterations of each later stage, by name; 0 for one that trains nothing.
+        what: What it does, after its name.
+    """
+    then = ', '.join(f'{name} ({n} iterations)' if n else name for name, n in later.items())
+    return (
+        f'Stage {number} of {of}: {stage}{what}. {f"Then {then}." if then else "It is the last."}'
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``H:MM:SS``."""
     return str(datetime.timedelta(seconds=int(seconds)))

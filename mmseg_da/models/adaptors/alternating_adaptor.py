@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.domain_adaptor import DISCRIMINATORS, SEGMENTOR, DomainAdaptor
+from mmseg_da.models.data_preprocessor import DOMAINS
 from mmseg_da.models.objectives import FeatureAlignment
 from mmseg_da.models.phased import Phase, Stage
 from mmseg_da.registry import MODELS
@@ -104,15 +105,21 @@ class AlternatingAdaptor(DomainAdaptor):
         rivals = self._rivals()
         phases = []
         if rivals:
-            stage = Stage(DISCRIMINATORS, (), tuple(rivals))
-            phases.append(Phase(DISCRIMINATORS, DISCRIMINATORS, (stage,)))
+            phases.append(Phase(DISCRIMINATORS, DISCRIMINATORS, self._judging()))
         for name in sorted(self.objectives, key=lambda name: name not in rivals):
             stage = Stage(name, tuple(self.objectives[name].views), (name,))
             phases.append(Phase(name, SEGMENTOR, (stage,)))
         return tuple(phases)
 
+    def _judging(self) -> tuple[Stage, ...]:
+        """One domain at a time: at image size a rival of points has the largest graph of all."""
+        apart = tuple(name for name in self._rivals() if self.objectives[name].judges_apart)
+        at_once = tuple(name for name in self._rivals() if name not in apart)
+        stages = [Stage(DISCRIMINATORS, (), apart, (each,)) for each in DOMAINS if apart]
+        return (*stages, *([Stage(DISCRIMINATORS, (), at_once)] if at_once else []))
+
     def end_stage(self, step: Step, stage: Stage) -> None:
-        for view in filter(None, (step.source, step.target)):
+        for view in step.views().values():
             view.forget()
 
     def train_step(

@@ -1,18 +1,17 @@
 """A segmentor and the objectives that adapt it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from mmengine.model import ModuleDict
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.models.data_preprocessor import require_domains
-from mmseg_da.models.objectives import Objective
+from mmseg_da.models.adaptors.building import build_objectives, build_translator, for_domains
+from mmseg_da.models.data_preprocessor import DOMAINS, LABELLED, require_domains
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
-from mmseg_da.models.translators import Translator
+from mmseg_da.models.translators.cycle import labels_of
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step, View, predict_labels, require_dense
 
@@ -21,7 +20,7 @@ SEGMENTOR, DISCRIMINATORS = 'segmentor', 'discriminators'
 
 @MODELS.register_module()
 class DomainAdaptor(PhasedModel):
-    """Trains a segmentor on a labelled source and an unlabelled target domain.
+    """Trains a segmentor on labelled sources and an unlabelled target domain.
 
     The method is the named dict of objectives. Each iteration has a phase ``segmentor``, and a
     phase ``discriminators`` if an objective has a rival; rivals learn from the outputs of before
@@ -64,7 +63,7 @@ class DomainAdaptor(PhasedModel):
         segmentor = dict(segmentor)
         own_preprocessor = segmentor.pop('data_preprocessor', None)
         super().__init__(
-            data_preprocessor=data_preprocessor or _for_domains(own_preprocessor), init_cfg=init_cfg
+            data_preprocessor=data_preprocessor or for_domains(own_preprocessor), init_cfg=init_cfg
         )
         require_domains(self.data_preprocessor)
         if backward not in ('stages', 'summed'):
@@ -74,8 +73,8 @@ class DomainAdaptor(PhasedModel):
         except RuntimeError as error:  # the onedl packages, of a head that needs compiled ops
             raise UserError(f'model.segmentor cannot be built here: {error}') from error
         require_dense(self.segmentor)
-        self.objectives = _build_objectives(objectives, self.segmentor)
-        self.translator = _build_translator(translator)
+        self.objectives = build_objectives(objectives, self.segmentor)
+        self.translator = build_translator(translator)
         self.data_preprocessor.needed = self._domains_needed()
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
@@ -112,41 +111,45 @@ class DomainAdaptor(PhasedModel):
             for name, domain in data.items()
             if name in self._views_needed()
         }
-        return Step(self.segmentor, views['source'], views.get('target'))
+        return Step(self.segmentor, **({'target': None} | views))
 
     def _domains_needed(self) -> tuple[str, ...]:
         """What a training reads."""
-        return self._views_needed() if self.translator is None else ('source', 'target')
+        extra = () if self.translator is None else DOMAINS
+        return tuple(dict.fromkeys((*self._views_needed(), *extra)))
 
     def _views_needed(self) -> tuple[str, ...]:
         """What the segmentor sees; the source-only baseline has no use for target images."""
-        if any(each.needs_target for each in self.objectives.values()):
-            return ('source', 'target')
-        return ('source',)
+        objectives = self.objectives.values()
+        target = any(each.needs_target for each in objectives)
+        labelled = any(LABELLED in each.views for each in objectives)
+        return ('source', *(['target'] if target else ()), *([LABELLED] if labelled else ()))
 
     @torch.no_grad()
     def _translated(self, data: dict) -> dict:
         """The source's batch with its images in the look of the target."""
-        pixels = {d: self.data_preprocessor.to_pixels(data[d]['inputs'], d) for d in data}
-        translated = self.translator.translate(pixels['source'], pixels['target'])
+        pixels = {d: self.data_preprocessor.to_pixels(data[d]['inputs'], d) for d in DOMAINS}
+        translated = self.translator.translate_samples(
+            pixels['source'], pixels['target'], data['source']['data_samples']
+        )
         images = self.data_preprocessor.to_images(translated, 'source')
         return dict(data['source'], inputs=images)
 
     def pictures(self, data: dict) -> dict[str, dict[str, Tensor]]:
-        """Per domain: images and the prediction; of the source also translated, and its labels."""
+        """Per domain: images, the prediction and, if any, labels; of the source also translated."""
         rows = {
             name: {'image': self.data_preprocessor.to_pixels(data[name]['inputs'], name)}
             for name in data
         }
-        samples = data['source']['data_samples']
+        labels = {name: labels_of(data[name]['data_samples']) for name in data}
         if self.translator is not None:
             data = dict(data, source=self._translated(data))
             translated = self.data_preprocessor.to_pixels(data['source']['inputs'], 'source')
             rows['source']['translated'] = translated
         for name, row in rows.items():
             row['prediction'] = predict_labels(self.segmentor, data[name]['inputs'])
-        truth = torch.stack([sample.gt_sem_seg.data for sample in samples]).squeeze(1)
-        rows['source']['ground truth'] = truth
+            if labels[name] is not None:
+                row['ground truth'] = labels[name]
         return rows
 
     def stage_losses(self, step: Step, stage: Stage) -> dict[str, Tensor]:
@@ -154,24 +157,26 @@ class DomainAdaptor(PhasedModel):
             losses = {
                 f'{name}.{key}': value
                 for name in stage.terms
-                for key, value in self._losses_of(name, step, stage.phase).items()
+                for key, value in self._losses_of(name, step, stage.phase, stage.judged).items()
             }
-        if self._rivals() and stage == self._phases[0].stages[-1]:
+        rivals_follow = self._rivals() and stage.phase == SEGMENTOR
+        if rivals_follow and stage == self._phases[0].stages[-1]:
             step.remember()  # here and not in end_stage: by then the segmentor has moved
+        if stage == self._phases[-1].stages[-1]:
+            step.forget(stage.views)  # nobody asks again
         return losses
-
-    def end_stage(self, step: Step, stage: Stage) -> None:
-        step.settle(stage.views)
 
     def forward_inference(
         self, inputs: Tensor, data_samples: list | None, mode: str
     ) -> Tensor | list:
         return self.segmentor(inputs, data_samples, mode)
 
-    def _losses_of(self, name: str, step: Step, phase: str) -> dict[str, Tensor]:
+    def _losses_of(
+        self, name: str, step: Step, phase: str, judged: tuple[str, ...] = ()
+    ) -> dict[str, Tensor]:
         objective = self.objectives[name]
         if phase == DISCRIMINATORS:
-            return objective.discriminator_losses(step)
+            return objective.discriminator_losses(step, *([judged] if judged else []))
         return objective.losses(step)
 
     def _rivals(self) -> dict[str, nn.Module]:
@@ -239,50 +244,3 @@ def group_by_views(views: dict[str, Iterable[str]]) -> list[tuple[str, ...]]:
     order = list(views)
     named = [tuple(sorted(names, key=order.index)) for _, names in groups]
     return sorted(named, key=lambda names: order.index(names[0]))
-
-
-def _build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -> ModuleDict:
-    chosen = {name: cfg for name, cfg in objectives.items() if cfg is not None}
-    if not chosen:
-        raise UserError('model.objectives is empty: at least SourceSupervision is needed')
-    for name in chosen:
-        if 'loss' in name:
-            raise UserError(
-                f'model.objectives.{name}: a name must not contain "loss", because mmengine sums '
-                'every logged value whose name does. Rename it.'
-            )
-        if '.' in name or hasattr(ModuleDict(), name):
-            raise UserError(
-                f'model.objectives.{name}: torch does not take this name for a module. Rename it.'
-            )
-    built = {name: _build_objective(name, cfg) for name, cfg in chosen.items()}
-    for objective in built.values():
-        objective.attach(segmentor)
-    return ModuleDict(built)
-
-
-def _build_objective(name: str, cfg: dict) -> Objective:
-    if 'type' not in cfg:
-        raise UserError(f'model.objectives.{name}: `type` is missing')
-    built = MODELS.build(cfg)
-    if not isinstance(built, Objective):
-        raise UserError(f'model.objectives.{name}: {cfg["type"]} is not an Objective')
-    return built
-
-
-def _build_translator(cfg: dict | None) -> Translator | None:
-    if cfg is None:
-        return None
-    built = MODELS.build(cfg)
-    if not isinstance(built, Translator):
-        raise UserError(f'model.translator: {cfg.get("type")} is not a Translator')
-    return built
-
-
-def _for_domains(plain: dict | None) -> dict | None:
-    """The preprocessor config of a plain segmentor, for both domains."""
-    if not isinstance(plain, Mapping):
-        return plain
-    if plain.get('type') not in ('SegDataPreProcessor', 'mmseg.SegDataPreProcessor'):
-        return dict(plain)  # the user's own kind: it is told that it knows one domain
-    return dict(plain, type='DomainPreprocessor')

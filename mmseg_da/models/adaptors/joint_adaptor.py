@@ -54,10 +54,11 @@ class JointAdaptor(DomainAdaptor):
     def __init__(self, segmentor: dict, objectives: dict, translator: dict, **others: Any) -> None:
         super().__init__(segmentor, objectives, **others)
         for name, objective in self.objectives.items():
-            if name in DOMAINS or len(set(objective.views)) != 1:
+            views = set(objective.views)
+            if name in DOMAINS or len(views) != 1 or not views <= set(DOMAINS):
                 raise UserError(
-                    f'model.objectives.{name}: JointAdaptor takes objectives of one view '
-                    f'(this one has {list(objective.views)}), not named source or target'
+                    f'model.objectives.{name}: JointAdaptor takes objectives of one view, the source '
+                    f'or the target (this one has {list(objective.views)}), not named source or target'
                 )
         cfg = dict(translator, type='CycleTranslator', data_preprocessor=_UNIT_RANGE)
         self.cycle: CycleTranslator = MODELS.build(cfg)
@@ -150,7 +151,6 @@ class JointAdaptor(DomainAdaptor):
         }
 
     def end_stage(self, step: JointRound, stage: Stage) -> None:
-        super().end_stage(step.step, stage)
         for name in stage.views:
             view = getattr(step.step, name)
             view.images = view.images.detach()  # of the generator's graph

@@ -20,11 +20,11 @@ class PointwiseDiscriminator(nn.Sequential):
     Args:
         in_channels: C, the number of classes for score maps.
         channels: Width of each convolution but the last.
-        outputs: 2 for a softmax over domains, 1 for one logit.
+        outputs: 2 or more for a softmax over domains or sources, 1 for one logit.
         dropout: Probability of dropping a channel.
 
     Raises:
-        UserError: ``outputs`` is neither 1 nor 2.
+        UserError: ``outputs`` is no whole number of 1 or more.
     """
 
     def __init__(
@@ -34,8 +34,10 @@ class PointwiseDiscriminator(nn.Sequential):
         outputs: int = 2,
         dropout: float = 0.5,
     ) -> None:
-        if outputs not in (1, 2):
-            raise UserError(f'PointwiseDiscriminator: outputs={outputs} is neither 1 nor 2')
+        if not isinstance(outputs, int) or outputs < 1:
+            raise UserError(
+                f'PointwiseDiscriminator: outputs={outputs!r} is no whole number of 1 or more'
+            )
         widths = [in_channels, *channels]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):

@@ -2,7 +2,21 @@
 
 from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
+from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
-from mmseg_da.models.objectives.supervision import SourceSupervision
+from mmseg_da.models.objectives.pseudo_supervision import PseudoSupervision
+from mmseg_da.models.objectives.source_confusion import SourceConfusion
+from mmseg_da.models.objectives.supervision import LabelledTargetSupervision, SourceSupervision
+from mmseg_da.models.objectives.target_entropy import TargetEntropy
 
-__all__ = ['FeatureAlignment', 'Objective', 'OutputAlignment', 'SourceSupervision']
+__all__ = [
+    'ClassPrior',
+    'FeatureAlignment',
+    'LabelledTargetSupervision',
+    'Objective',
+    'OutputAlignment',
+    'PseudoSupervision',
+    'SourceConfusion',
+    'SourceSupervision',
+    'TargetEntropy',
+]

@@ -1,15 +1,17 @@
 """Make the target's outputs look like the source's, judged by a discriminator."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import SOURCE, TARGET, domain_loss, self_information_map, softmax_map
-from mmseg_da.functional.adversarial import KINDS
-from mmseg_da.models.objectives.base import Objective
+from mmseg_da.functional import SOURCE, domain_loss, self_information_map, softmax_map
+from mmseg_da.functional.adversarial import DOMAIN_LABELS, KINDS
+from mmseg_da.models.objectives.base import Objective, require_head
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Dense, Step, View, heads_of
+from mmseg_da.structures import Dense, Step, View
 
 _SCORES = dict(logits=lambda logits: logits, softmax=softmax_map, entropy=self_information_map)
 
@@ -36,6 +38,7 @@ class OutputAlignment(Objective):
     """
 
     views = ('target',)
+    judges_apart = True
 
     def __init__(
         self,
@@ -63,26 +66,22 @@ class OutputAlignment(Objective):
 
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Build the discriminator for this segmentor's number of classes or channels."""
-        heads = heads_of(segmentor)
-        if self.head not in heads:
-            raise UserError(
-                f'OutputAlignment: the segmentor has no head {self.head!r}, only {sorted(heads)}'
-            )
-        if self.of in ('softmax', 'entropy') and heads[self.head].out_channels == 1:
+        head = require_head(segmentor, self.head, 'OutputAlignment')
+        if self.of in ('softmax', 'entropy') and head.out_channels == 1:
             raise UserError(
                 f'OutputAlignment: of={self.of!r} needs two channels or more, but the {self.head} head '
                 "has one (a sigmoid): set its out_channels=2, or use of='logits'"
             )
         cfg = dict(self._discriminator_cfg)
         if self.of != 'features':
-            cfg.setdefault('in_channels', heads[self.head].out_channels)
+            cfg.setdefault('in_channels', head.out_channels)
         elif 'in_channels' not in cfg:
             raise UserError(
                 'OutputAlignment: of="features" needs discriminator=dict(in_channels=...), the '
                 f'channels of feature level {self.level}'
             )
         self.discriminator = MODELS.build(cfg)
-        self.align_corners = heads[self.head].align_corners
+        self.align_corners = head.align_corners
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         seen = self._seen(step.target, step.target.dense)
@@ -90,12 +89,14 @@ class OutputAlignment(Objective):
         fooled = domain_loss(self._verdict(seen), SOURCE, self.kind)
         return dict(loss_fool=self.loss_weight * fooled)
 
-    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        source, target = (self._verdict_on_values(view) for view in (step.source, step.target))
-        return dict(
-            loss_source=0.5 * domain_loss(source, SOURCE, self.kind),
-            loss_target=0.5 * domain_loss(target, TARGET, self.kind),
-        )
+    def discriminator_losses(
+        self, step: Step, domains: Sequence[str] = tuple(DOMAIN_LABELS)
+    ) -> dict[str, Tensor]:
+        losses = {}
+        for name in domains:
+            verdict = self._verdict_on_values(getattr(step, name))
+            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, DOMAIN_LABELS[name], self.kind)
+        return losses
 
     def _seen(self, view: View, dense: Dense) -> Tensor:
         """What the discriminator looks at."""

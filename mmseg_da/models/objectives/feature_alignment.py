@@ -1,11 +1,14 @@
 """Domain confusion with a gate: the feature-level stage of CyCADA."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import SOURCE, TARGET, domain_accuracy, domain_loss
+from mmseg_da.functional import domain_accuracy, domain_loss
+from mmseg_da.functional.adversarial import DOMAIN_LABELS
 from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step
@@ -55,6 +58,7 @@ class FeatureAlignment(OutputAlignment):
             )
         self.gate = gate
         self.register_buffer('accuracies', torch.zeros(gate_window))
+        self._right: dict[str, Tensor] = {}  # of this iteration, until both domains are judged
         self.register_buffer('judged', torch.zeros((), dtype=torch.long))
         self.register_buffer('closed_for', torch.zeros((), dtype=torch.long))
 
@@ -64,13 +68,17 @@ class FeatureAlignment(OutputAlignment):
             return losses
         return dict(loss_fool=torch.where(self.gate_state(), losses['loss_fool'], 0.0))
 
-    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        losses, right = {}, []
-        for name, domain in (('source', SOURCE), ('target', TARGET)):
+    def discriminator_losses(
+        self, step: Step, domains: Sequence[str] = tuple(DOMAIN_LABELS)
+    ) -> dict[str, Tensor]:
+        losses = {}
+        for name in domains:
             verdict = self._verdict_on_values(getattr(step, name))
-            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, domain, self.kind)
-            right.append(domain_accuracy(verdict, domain, self.kind))
-        accuracy = torch.stack(right).mean()
+            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, DOMAIN_LABELS[name], self.kind)
+            self._right[name] = domain_accuracy(verdict, DOMAIN_LABELS[name], self.kind)
+        if len(self._right) < len(DOMAIN_LABELS):
+            return losses
+        accuracy = torch.stack([self._right.pop(name) for name in DOMAIN_LABELS]).mean()
         all_reduce(accuracy, op='mean')  # every process must open its gate at once
         self._note(accuracy)
         return losses | dict(accuracy=accuracy)

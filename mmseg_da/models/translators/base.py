@@ -1,6 +1,9 @@
 """What changes the look of images before a segmentor sees them."""
 
+from collections.abc import Sequence
+
 from mmengine.model import BaseModule
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 
@@ -12,9 +15,11 @@ class Translator(BaseModule):
     Attributes:
         divisor: Of which the sides of the source images have to be multiples.
         min_size: The shortest side that they may have.
+        tileable: What it makes of a part of an image is that part of what it makes of the whole.
     """
 
     divisor, min_size = 1, 1
+    tileable = True
 
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         """Translate a batch; called without gradient.
@@ -27,3 +32,15 @@ class Translator(BaseModule):
             RGB pixels (N, 3, H, W). May leave [0, 255]; they are not clipped.
         """
         raise NotImplementedError
+
+    def translate_samples(
+        self, source: Tensor, target: Tensor, samples: Sequence[SegDataSample]
+    ) -> Tensor:
+        """The same, for a translator that wants to know more of each source image.
+
+        Args:
+            source: As in :meth:`translate`.
+            target: The same.
+            samples: The data sample of each source image.
+        """
+        return self.translate(source, target)

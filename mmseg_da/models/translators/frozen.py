@@ -1,14 +1,11 @@
 """A trained generator as a translator."""
 
-from collections.abc import Sequence
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Self
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import from_unit_range, to_unit_range
+from mmseg_da.functional import from_unit_range, resized, to_unit_range
 from mmseg_da.models.translators.base import Translator
 from mmseg_da.models.weights import load_part
 from mmseg_da.registry import MODELS
@@ -68,14 +65,10 @@ class FrozenTranslator(Translator):
     def translate(self, source: Tensor, target: Tensor) -> Tensor:
         if self.scale == 1:
             return from_unit_range(self.generator(to_unit_range(source)))
-        seen = _resize(source, [self._fit(self.scale * side) for side in source.shape[-2:]])
+        seen = resized(source, [self._fit(self.scale * side) for side in source.shape[-2:]])
         translated = from_unit_range(self.generator(to_unit_range(seen)))
-        return _resize(translated, source.shape[-2:])
+        return resized(translated, source.shape[-2:])
 
     def _fit(self, side: float) -> int:
         """The nearest length that the generator takes."""
         return max(round(side / self.divisor) * self.divisor, self.min_size)
-
-
-def _resize(images: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(images, tuple(size), mode='bilinear', antialias=True)

@@ -1,0 +1,34 @@
+# FDA's preparation: source images are resized and cropped to the size of whole target images, so that
+# their frequencies correspond. The released code tests at 1344x576; the paper says 1024x512.
+_base_ = './gta2cityscapes.py'
+
+fda_size = (512, 1024)
+source_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(
+        type='Resize',
+        scale=(1280, 720),
+        keep_ratio=False,
+        interpolation='bicubic',
+        backend='pillow',
+    ),
+    dict(type='RandomCrop', crop_size=fda_size),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='Resize',
+        scale=(1344, 576),
+        keep_ratio=False,
+        interpolation='bicubic',
+        backend='pillow',
+    ),
+    dict(type='LoadAnnotations'),  # after the resize: labels keep their full size
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(source=dict(pipeline=source_pipeline)))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+data_preprocessor = dict(source=dict(size=fda_size))

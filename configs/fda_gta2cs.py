@@ -1,0 +1,17 @@
+# One share of the paper's three, 0.01, 0.05 and 0.09: `model.translator.beta`.
+_base_ = [
+    '_base_/models/deeplabv2_r101_aspp4.py',
+    '_base_/datasets/gta2cityscapes_fda.py',
+    '_base_/methods/fda.py',
+    '_base_/schedules/fda_100k.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=dict(_base_.model, auxiliary_head=None),
+    objectives=_base_.objectives,
+    translator=_base_.translator,
+    data_preprocessor=_base_.data_preprocessor,
+)

@@ -1,0 +1,4 @@
+# The control of fewlabel100_gta2cs.py: the same 100 labelled target images and nothing else.
+_base_ = './targetonly5_gta2cs.py'
+
+train_dataloader = dict(dataset=dict(source=dict(num=100)))

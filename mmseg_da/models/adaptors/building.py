@@ -1,0 +1,68 @@
+"""What an adaptor is put together from, built with the words of the config for what does not fit."""
+
+from collections.abc import Mapping
+
+from mmengine.model import ModuleDict
+from torch import nn
+
+from mmseg_da.errors import UserError
+from mmseg_da.models.objectives import Objective
+from mmseg_da.models.translators import Translator
+from mmseg_da.registry import MODELS
+
+
+def build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -> ModuleDict:
+    """Build the objectives that are not dropped, and attach them.
+
+    Raises:
+        UserError: There is none, a name does not do, or one is no ``Objective``.
+    """
+    chosen = {name: cfg for name, cfg in objectives.items() if cfg is not None}
+    if not chosen:
+        raise UserError('model.objectives is empty: at least SourceSupervision is needed')
+    for name in chosen:
+        if 'loss' in name:
+            raise UserError(
+                f'model.objectives.{name}: a name must not contain "loss", because mmengine sums '
+                'every logged value whose name does. Rename it.'
+            )
+        if '.' in name or hasattr(ModuleDict(), name):
+            raise UserError(
+                f'model.objectives.{name}: torch does not take this name for a module. Rename it.'
+            )
+    built = {name: _build_objective(name, cfg) for name, cfg in chosen.items()}
+    for objective in built.values():
+        objective.attach(segmentor)
+    return ModuleDict(built)
+
+
+def _build_objective(name: str, cfg: dict) -> Objective:
+    if 'type' not in cfg:
+        raise UserError(f'model.objectives.{name}: `type` is missing')
+    built = MODELS.build(cfg)
+    if not isinstance(built, Objective):
+        raise UserError(f'model.objectives.{name}: {cfg["type"]} is not an Objective')
+    return built
+
+
+def build_translator(cfg: dict | None) -> Translator | None:
+    """Build the translator, if there is one.
+
+    Raises:
+        UserError: It is no ``Translator``.
+    """
+    if cfg is None:
+        return None
+    built = MODELS.build(cfg)
+    if not isinstance(built, Translator):
+        raise UserError(f'model.translator: {cfg.get("type")} is not a Translator')
+    return built
+
+
+def for_domains(plain: dict | None) -> dict | None:
+    """The preprocessor config of a plain segmentor, for both domains."""
+    if not isinstance(plain, Mapping):
+        return plain
+    if plain.get('type') not in ('SegDataPreProcessor', 'mmseg.SegDataPreProcessor'):
+        return dict(plain)  # the user's own kind: it is told that it knows one domain
+    return dict(plain, type='DomainPreprocessor')

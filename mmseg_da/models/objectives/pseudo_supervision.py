@@ -1,0 +1,92 @@
+"""What a segmentor's own sure predictions teach it on the target."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmseg_da.errors import UserError
+from mmseg_da.functional import full_precision
+from mmseg_da.models.objectives.base import Objective, require_classes
+from mmseg_da.registry import MODELS
+from mmseg_da.structures import Step, View
+
+_IGNORE = 255
+
+
+@MODELS.register_module()
+class PseudoSupervision(Objective):
+    """Cross-entropy on target images with pseudo labels.
+
+    The term of self-training: FDA (Yang and Soatto, 2020, section 3.2) and CBST (Zou et al., 2018)
+    add it to that of the source. It is the mean over the pixels of the process's batch that have a
+    label, at the size of the images, and 0 where none has one.
+
+    The target pipeline has to have ``LoadPseudoLabels``.
+
+    Args:
+        heads: Weight of each head that learns: ``'decode'``, ``'aux'``, ``'aux_0'``, ...; the decode
+            head alone, if ``None``.
+        loss_weight: Weight of their sum.
+
+    Raises:
+        UserError: The segmentor has no such head, or one of a single channel; while training, target
+            images have no pseudo labels.
+    """
+
+    views = ('target',)
+
+    def __init__(self, heads: Mapping[str, float] | None = None, loss_weight: float = 1.0) -> None:
+        super().__init__(loss_weight)
+        self.heads = {'decode': 1.0} if heads is None else dict(heads)
+
+    def attach(self, segmentor: EncoderDecoder) -> None:
+        """Look at the heads."""
+        self.align_corners = {
+            name: require_classes(segmentor, name, type(self).__name__).align_corners
+            for name in self.heads
+        }
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        labels = _pseudo_labels(step.target)
+        labelled = labels != _IGNORE
+        count = labelled.sum()
+        losses = {
+            f'{name}.loss_ce': self.loss_weight
+            * weight
+            * self._cross_entropy(name, step.target, labels)
+            / count.clamp(min=1)
+            for name, weight in self.heads.items()
+        }
+        return losses | dict(labelled=count / labels.numel())
+
+    def _cross_entropy(self, head: str, target: View, labels: Tensor) -> Tensor:
+        """Summed over the pixels that have a label."""
+        scores = F.interpolate(
+            target.dense.logits[head],
+            labels.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners[head],
+        )
+        scores = full_precision(scores)
+        return F.cross_entropy(scores, labels, ignore_index=_IGNORE, reduction='sum')
+
+
+def _pseudo_labels(target: View) -> Tensor:
+    """Classes (N, H, W), int64, 255 where there is nothing to learn and where images are padded."""
+    height, width = target.images.shape[-2:]
+    return torch.stack([_padded(sample, height, width) for sample in target.samples])
+
+
+def _padded(sample: SegDataSample, height: int, width: int) -> Tensor:
+    if 'pseudo_sem_seg' not in sample:
+        raise UserError(
+            'PseudoSupervision: target images have no pseudo labels: add '
+            "dict(type='LoadPseudoLabels', folder='...') to the target pipeline"
+        )
+    labels = sample.pseudo_sem_seg.data[0]
+    missing = (0, width - labels.shape[1], 0, height - labels.shape[0])
+    return F.pad(labels, missing, value=_IGNORE)  # mmseg's preprocessor pads gt_sem_seg alone
