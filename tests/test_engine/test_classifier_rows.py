@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from finetune_helpers import CLASSIFIERS
 
 from mmseg_da.engine.class_sets import classifier_layers, matching_rows, operate
 from mmseg_da.registry import MODELS
