@@ -1,5 +1,6 @@
 """A tiny toy data set, and the small AdaptSegNet config cut down to seconds."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,15 @@ def short_config(toy_data, monkeypatch):
     return make
 
 
-@pytest.fixture
-def plainly_written(monkeypatch):
+@pytest.fixture(scope='module')
+def plainly_written() -> Iterator[None]:
     """Configs are written on one line, because laying them out takes most of a short run."""
 
-    def as_it_is(text, **_):
+    def as_it_is(text: str, **_: object) -> tuple[str, bool]:
         return text, True
 
-    # onedl-mmengine imports it where it is used, mmengine at the top
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-    monkeypatch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        # onedl-mmengine imports it where it is used, mmengine at the top
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
+        patch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
+        yield

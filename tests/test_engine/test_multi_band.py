@@ -14,18 +14,7 @@ from staged_helpers import log_of
 
 from mmseg_da.engine import launch
 
-
-@pytest.fixture(scope='module', autouse=True)
-def _plainly_written():
-    """Configs are written on one line, because laying them out takes most of a short run."""
-
-    def as_it_is(text, **_):
-        return text, True
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-        patch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
-        yield
+pytestmark = pytest.mark.usefixtures('plainly_written')
 
 
 @pytest.fixture(scope='module')

@@ -14,18 +14,7 @@ from staged_helpers import assert_same, log_of, stop_at
 from mmseg_da.engine import launch, pseudo_labels
 from mmseg_da.errors import UserError
 
-
-@pytest.fixture(scope='module', autouse=True)
-def _plainly_written():
-    """Configs are written on one line, because laying them out takes most of a short run."""
-
-    def as_it_is(text, **_):
-        return text, True
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-        patch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
-        yield
+pytestmark = pytest.mark.usefixtures('plainly_written')
 
 
 @pytest.fixture(scope='module')

@@ -22,19 +22,7 @@ from mmseg_da.errors import UserError
 
 ITERATIONS = 4
 
-
-@pytest.fixture(scope='module', autouse=True)
-def _plainly_written():
-    """Configs are written on one line, because laying them out takes most of a short run."""
-
-    def as_it_is(text, **_):
-        return text, True
-
-    with pytest.MonkeyPatch.context() as patch:
-        # onedl-mmengine imports it where it is used, mmengine at the top
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', as_it_is)
-        patch.setattr('mmengine.config.config.FormatCode', as_it_is, raising=False)
-        yield
+pytestmark = pytest.mark.usefixtures('plainly_written')
 
 
 @pytest.fixture(scope='module')
