@@ -57,6 +57,7 @@ def work(rank, port, out):
     told = what_the_default_wrapper_says(make_adaptor('stages'), share(joint_batch(), rank, 2))
     if rank == 0:
         torch.save(dict(results=results, told=told), out)
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 

@@ -89,6 +89,7 @@ def work(rank, port, out):
         share_buffers(model)
         left[name] = dict(same=same, weights=dict(model.state_dict()), logs=logs)
     torch.save(left, f'{out}{rank}')
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 

@@ -41,6 +41,7 @@ def work(rank, port, out):
         left[window] = dict(same=identical_on_all_ranks(model), weights=dict(model.state_dict()))
     if rank == 0:
         torch.save(left, out)
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 

@@ -58,6 +58,7 @@ def work(rank, port, out):
             left[name, backward] = dict(same=same, weights=dict(model.state_dict()))
     if rank == 0:
         torch.save(left, out)
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 

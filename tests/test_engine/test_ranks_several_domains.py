@@ -73,6 +73,7 @@ def work(rank, port, out):
     agree.append(identical_on_all_ranks(model))
     if rank == 0:
         torch.save(dict(weights=weights, agree=agree), out)
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 
