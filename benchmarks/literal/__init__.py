@@ -8,6 +8,7 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
+from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
@@ -21,6 +22,7 @@ __all__ = [
     'LiteralAdaptSegNet',
     'LiteralAdda',
     'LiteralCycleGAN',
+    'LiteralDACS',
     'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',
@@ -31,5 +33,6 @@ __all__ = [
     'LiteralSelfTraining',
     'LiteralSourceConfusion',
     'LiteralSourceOnly',
+    'LiteralTaughtAdaptSegNet',
     'LiteralTranslated',
 ]

@@ -88,6 +88,7 @@ class LiteralAdaptSegNet(LiteralSourceOnly):
             for name, rival in self.rivals.items()
         )
         fooling.backward()
+        further |= self.after_target(batch)
 
         logs = dict(supervised=supervised.item(), fooling=fooling.item()) | further
         for name, rival in self.rivals.items():
@@ -101,6 +102,10 @@ class LiteralAdaptSegNet(LiteralSourceOnly):
         for optimizer in (self.sgd, *self.adams.values()):
             optimizer.step()
         return logs
+
+    def after_target(self, batch: dict) -> dict[str, float]:
+        """What a method back-propagates after the target; gives its losses."""
+        return {}
 
     def seen(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """What each rival looks at."""

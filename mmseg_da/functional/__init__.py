@@ -10,8 +10,10 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
+from mmseg_da.functional.augmentation import blur_size, colour_jitter, gaussian_blur
 from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
+from mmseg_da.functional.draws import uniform, uniforms
 from mmseg_da.functional.entropy import (
     entropy_map,
     highest,
@@ -20,6 +22,16 @@ from mmseg_da.functional.entropy import (
     softmax_map,
 )
 from mmseg_da.functional.fourier import swap_low_frequencies
+from mmseg_da.functional.mixing import (
+    block_mask,
+    blocks,
+    class_mask,
+    classes_present,
+    confident_share,
+    half_of_classes,
+    inside_margins,
+    rows_of,
+)
 from mmseg_da.functional.pixels import (
     denormalise,
     from_unit_range,
@@ -46,12 +58,19 @@ __all__ = [
     'SOURCE',
     'TARGET',
     'balanced_labels',
+    'block_mask',
+    'blocks',
+    'blur_size',
     'by_tiles',
     'class_balanced_thresholds',
     'class_histogram',
+    'class_mask',
     'class_share_thresholds',
+    'classes_present',
+    'colour_jitter',
     'confidence_bins',
     'confidence_thresholds',
+    'confident_share',
     'confusion_loss',
     'denormalise',
     'domain_accuracy',
@@ -59,7 +78,10 @@ __all__ = [
     'entropy_map',
     'from_unit_range',
     'full_precision',
+    'gaussian_blur',
+    'half_of_classes',
     'highest',
+    'inside_margins',
     'normalise',
     'origin_loss',
     'pixel_accuracy',
@@ -67,10 +89,13 @@ __all__ = [
     'reflect_to',
     'resized',
     'robust_entropy',
+    'rows_of',
     'self_information_map',
     'softmax_map',
     'sure_labels',
     'swap_low_frequencies',
     'to_unit_range',
+    'uniform',
+    'uniforms',
     'windows',
 ]

@@ -14,14 +14,17 @@ from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
     LabelledTargetSupervision,
+    MaskedConsistency,
     Objective,
     OutputAlignment,
     PseudoSupervision,
+    SelfTraining,
     SourceConfusion,
     SourceSupervision,
     TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.teacher import EmaTeacher
 from mmseg_da.models.translators import (
     CycleTranslator,
     FourierTranslator,
@@ -43,6 +46,7 @@ __all__ = [
     'CycleTranslator',
     'DomainAdaptor',
     'DomainPreprocessor',
+    'EmaTeacher',
     'FCN8sHead',
     'FeatureAlignment',
     'FourierTranslator',
@@ -50,6 +54,7 @@ __all__ = [
     'ImagePool',
     'JointAdaptor',
     'LabelledTargetSupervision',
+    'MaskedConsistency',
     'Objective',
     'OutputAlignment',
     'PatchDiscriminator',
@@ -61,6 +66,7 @@ __all__ = [
     'PseudoSupervision',
     'ResnetGenerator',
     'SegmentorEnsemble',
+    'SelfTraining',
     'SourceConfusion',
     'SourceSupervision',
     'Stage',

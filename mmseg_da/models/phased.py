@@ -59,6 +59,9 @@ class PhasedModel(BaseModel):
     def phases(self) -> tuple[Phase, ...]:
         """What one iteration does, in order."""
 
+    def begin_update(self) -> None:
+        """Called before the first batch of each update; with accumulated gradients, not each batch."""
+
     @abstractmethod
     def begin_step(self, data: Any) -> Any:
         """Make the step's state from preprocessed data."""
@@ -119,6 +122,9 @@ class PhasedModel(BaseModel):
             Detached scalars to log: every stage's losses, and ``<phase>.loss`` for their sum.
         """
         run = self if run is None else run
+        first = self._wrapper_of(self.phases()[0].part, optim_wrapper)
+        if first._inner_count % first._accumulative_counts == 0:
+            self.begin_update()
         step = self.begin_step(self.data_preprocessor(data, training=True))
         log_vars: dict[str, Tensor] = {}
         for phase in self.phases():

@@ -2,10 +2,13 @@
 
 from mmseg_da.structures.dense import Dense, dense_forward, heads_of, predict_labels, require_dense
 from mmseg_da.structures.step import Step, View, origins_of
+from mmseg_da.structures.teaching import Look, Teaching
 
 __all__ = [
     'Dense',
+    'Look',
     'Step',
+    'Teaching',
     'View',
     'dense_forward',
     'heads_of',

@@ -11,6 +11,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_da.structures.dense import Dense, dense_forward
+from mmseg_da.structures.teaching import Look, Teaching
 
 
 class View:
@@ -118,6 +119,9 @@ class Step:
     There is no target where no objective has a use for one, and ``labelled``, the labelled images
     of the target, only where one has.
 
+    ``teaching`` is what the teacher says about the target, where the model has a teacher, and
+    ``look`` how target images are normalised.
+
     A plain object, so that it passes through a distributed wrapper as itself, not as a copy.
     """
 
@@ -125,6 +129,8 @@ class Step:
     source: View
     target: View | None
     labelled: View | None = None
+    teaching: Teaching | None = None
+    look: Look | None = None
 
     def views(self) -> dict[str, View]:
         """The views that there are, by name."""

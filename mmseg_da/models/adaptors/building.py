@@ -36,6 +36,20 @@ def build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -
     return ModuleDict(built)
 
 
+def require_teacher(objectives: ModuleDict, teacher: nn.Module | None) -> None:
+    """Check that objectives that learn from a teacher have one.
+
+    Raises:
+        UserError: There is none; names the objective.
+    """
+    for name, objective in objectives.items():
+        if objective.needs_teacher and teacher is None:
+            raise UserError(
+                f'model.objectives.{name}: {type(objective).__name__} learns from a teacher, but the '
+                'model has none: set model.teacher=dict(alpha=0.999)'
+            )
+
+
 def _build_objective(name: str, cfg: dict) -> Objective:
     if 'type' not in cfg:
         raise UserError(f'model.objectives.{name}: `type` is missing')

@@ -8,14 +8,20 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.models.adaptors.building import build_objectives, build_translator, for_domains
+from mmseg_da.models.adaptors.building import (
+    build_objectives,
+    build_translator,
+    for_domains,
+    require_teacher,
+)
 from mmseg_da.models.data_preprocessor import DOMAINS, LABELLED, require_domains
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.teacher import build_teacher, with_teacher
 from mmseg_da.models.translators.cycle import labels_of
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step, View, predict_labels, require_dense
+from mmseg_da.structures import Look, Step, Teaching, View, predict_labels, require_dense
 
-SEGMENTOR, DISCRIMINATORS = 'segmentor', 'discriminators'
+SEGMENTOR, DISCRIMINATORS, TEACHER = 'segmentor', 'discriminators', 'teacher'
 
 
 @MODELS.register_module()
@@ -36,6 +42,8 @@ class DomainAdaptor(PhasedModel):
             gradients are the same.
         translator: Config of a ``Translator`` that gives source images the target's look before
             anything else sees them; their labels stay.
+        teacher: Arguments of :class:`mmseg_da.models.teacher.EmaTeacher`, a slow copy of the
+            segmentor for the objectives that learn from its predictions.
         data_preprocessor: Config of a ``DomainPreprocessor``.
         init_cfg: As in mmengine.
         pretrained: Must be ``None``; ``mmseg.apis.init_model`` sets it, as it does ``train_cfg``.
@@ -43,8 +51,8 @@ class DomainAdaptor(PhasedModel):
 
     Raises:
         UserError: A name contains ``loss``, ``backward`` is unknown, there is no objective or no
-            ``DomainPreprocessor``, or the segmentor does not fit (see
-            :func:`mmseg_da.structures.require_dense`).
+            ``DomainPreprocessor``, an objective needs a teacher and there is none, or the segmentor
+            does not fit (see :func:`mmseg_da.structures.require_dense`).
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class DomainAdaptor(PhasedModel):
         objectives: dict[str, dict | None],
         backward: str = 'stages',
         translator: dict | None = None,
+        teacher: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
         pretrained: None = None,
@@ -75,6 +84,8 @@ class DomainAdaptor(PhasedModel):
         require_dense(self.segmentor)
         self.objectives = build_objectives(objectives, self.segmentor)
         self.translator = build_translator(translator)
+        self.teacher = build_teacher(teacher, self.segmentor)
+        require_teacher(self.objectives, self.teacher)
         self.data_preprocessor.needed = self._domains_needed()
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
@@ -103,6 +114,10 @@ class DomainAdaptor(PhasedModel):
             phases.append(Phase(DISCRIMINATORS, DISCRIMINATORS, (stage,)))
         return tuple(phases)
 
+    def begin_update(self) -> None:
+        if self.teacher is not None:
+            self.teacher.follow(self.segmentor)
+
     def begin_step(self, data: dict) -> Step:
         if self.translator is not None:
             data = dict(data, source=self._translated(data))
@@ -111,7 +126,15 @@ class DomainAdaptor(PhasedModel):
             for name, domain in data.items()
             if name in self._views_needed()
         }
-        return Step(self.segmentor, **({'target': None} | views))
+        look, teaching = self.data_preprocessor.domains['target'], None
+        if self.teacher is not None and 'target' in views:
+            teaching = Teaching(self.teacher.net, views['target'].images)
+        return Step(
+            self.segmentor,
+            **({'target': None} | views),
+            teaching=teaching,
+            look=Look(look.mean, look.std, self.data_preprocessor.is_rgb),
+        )
 
     def _domains_needed(self) -> tuple[str, ...]:
         """What a training reads."""
@@ -169,7 +192,8 @@ class DomainAdaptor(PhasedModel):
     def forward_inference(
         self, inputs: Tensor, data_samples: list | None, mode: str
     ) -> Tensor | list:
-        return self.segmentor(inputs, data_samples, mode)
+        asked = self.teacher is not None and self.teacher.predicts
+        return (self.teacher.net if asked else self.segmentor)(inputs, data_samples, mode)
 
     def _losses_of(
         self, name: str, step: Step, phase: str, judged: tuple[str, ...] = ()
@@ -189,10 +213,12 @@ class DomainAdaptor(PhasedModel):
     def _take_plain_segmentor(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
         ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
-        if any(key.startswith(ours) for key in state_dict):
-            return
-        for key in [key for key in state_dict if key.startswith(tuple(prefix + i for i in inner))]:
-            state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
+        if not any(key.startswith(ours) for key in state_dict):
+            plain = tuple(prefix + part for part in inner)
+            for key in [key for key in state_dict if key.startswith(plain)]:
+                state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
+        if self.teacher is not None:
+            with_teacher(state_dict, ours, f'{prefix}{TEACHER}.')
 
     # What mmseg's tools read from a segmentor.
     @property

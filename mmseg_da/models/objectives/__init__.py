@@ -4,7 +4,9 @@ from mmseg_da.models.objectives.alignment import OutputAlignment
 from mmseg_da.models.objectives.base import Objective
 from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
+from mmseg_da.models.objectives.masked_consistency import MaskedConsistency
 from mmseg_da.models.objectives.pseudo_supervision import PseudoSupervision
+from mmseg_da.models.objectives.self_training import SelfTraining
 from mmseg_da.models.objectives.source_confusion import SourceConfusion
 from mmseg_da.models.objectives.supervision import LabelledTargetSupervision, SourceSupervision
 from mmseg_da.models.objectives.target_entropy import TargetEntropy
@@ -13,9 +15,11 @@ __all__ = [
     'ClassPrior',
     'FeatureAlignment',
     'LabelledTargetSupervision',
+    'MaskedConsistency',
     'Objective',
     'OutputAlignment',
     'PseudoSupervision',
+    'SelfTraining',
     'SourceConfusion',
     'SourceSupervision',
     'TargetEntropy',

@@ -24,6 +24,7 @@ class Objective(BaseModule):
         views: What it back-propagates through: any of ``'source'``, ``'target'`` and
             ``'labelled'``, the labelled target images if a training has some. Objectives that share a view are computed in one stage, with one backward; the default is right
             for every objective, a shorter list saves memory.
+        needs_teacher: It learns from ``step.teaching``; the model has to have a teacher.
         needs_target: It looks at target images in some way. Where none does, they are not prepared.
         rival_sees_feats: Its discriminator looks at features, not only at logits.
         discriminator: The rival, trained by an optimizer of its own; ``None`` without one.
@@ -32,6 +33,7 @@ class Objective(BaseModule):
     """
 
     views: Sequence[str] = ('source', 'target')
+    needs_teacher: bool = False
     needs_target: bool = True
     rival_sees_feats: bool = False
     judges_apart: bool = False

@@ -1,0 +1,91 @@
+"""Learn from a teacher what is behind a mask."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmseg_da.functional import block_mask, blocks, uniforms
+from mmseg_da.models.objectives.taught import TaughtObjective, image_numbers, is_number
+from mmseg_da.registry import MODELS
+from mmseg_da.structures import Step
+
+IMAGES = ('target', 'source', 'both')
+
+
+@MODELS.register_module()
+class MaskedConsistency(TaughtObjective):
+    """Cross-entropy on masked target images, with what the teacher says of the whole images.
+
+    Hoyer et al., "MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation", CVPR 2023,
+    section 3.2. A term beside those of any method; ``model.teacher`` must be set. It shares the
+    teacher's forward with :class:`SelfTraining`. A masked pixel has the mean colour, 0 after the
+    normalisation.
+
+    Args:
+        ratio: Share of blocks that are masked.
+        block: Side of a block in pixels: 64 in the paper, 32 for crops of 512.
+        images: Which are masked: all of the ``'target'``; of the ``'source'``, with its labels; or
+            of ``'both'`` the first halves of their batches.
+        augment: Jitter and blur them before; the paper does not with ``'both'``.
+        **taught: As in :class:`~mmseg_da.models.objectives.taught.TaughtObjective`. Give the margins
+            and the threshold of :class:`SelfTraining`, if there is one.
+
+    Raises:
+        UserError: An option is out of its range; in training, ``'both'`` without two images of one
+            size in each domain.
+    """
+
+    views = ('masked',)
+    salt = 2
+
+    def __init__(
+        self,
+        ratio: float = 0.7,
+        block: int = 64,
+        images: str = 'target',
+        augment: bool = True,
+        **taught: Any,
+    ) -> None:
+        super().__init__(**taught)
+        self._require(is_number(ratio) and 0 <= ratio < 1, 'ratio', ratio, 'in [0, 1)')
+        whole = isinstance(block, int) and is_number(block) and block > 0
+        self._require(whole, 'block', block, 'a whole number above 0')
+        self._require(images in IMAGES, 'images', images, f'one of {list(IMAGES)}')
+        self._require(isinstance(augment, bool), 'augment', augment, 'True or False')
+        self.ratio, self.block, self.images, self.augment = ratio, block, images, augment
+        self.needs_teacher = images != 'source'
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        key = self.draws.next()
+        images, labels, weights = self.lesson(step)
+        if self.augment:
+            images = self.augmented(step, images, key)
+        return self.cross_entropy(step, images * self.kept(images, key), labels, weights)
+
+    def lesson(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """The images to mask, their labels and weights."""
+        taught = []
+        if self.images != 'target':
+            labels = self.source_labels(step)
+            taught.append((step.source.images, labels, torch.ones_like(labels, dtype=torch.float)))
+        if self.images != 'source':
+            taught.append((step.target.images, *self.pseudo(step)[:2]))
+        if self.images != 'both':
+            return taught[0]
+        self.require_pairs(step)
+        half = len(step.source.images) // 2
+        self._require(half > 0, 'images', 'both', "'target' for batches of one image")
+        source, target = ([each[:half] for each in part] for part in taught)
+        images, labels, weights = zip(source, target, strict=True)
+        return torch.cat(images), torch.cat(labels), torch.cat([w.to(weights[1]) for w in weights])
+
+    def kept(self, images: Tensor, key: tuple[int, int]) -> Tensor:
+        """1 where an image is seen, 0 where it is masked (N, 1, H, W)."""
+        height, width = images.shape[-2:]
+        rows, columns = blocks(self.block, height, width)
+        drawn = [
+            uniforms(*key, self.salt, 4, number, count=rows * columns, like=images)
+            for number in image_numbers(images)
+        ]
+        return block_mask(torch.stack(drawn), self.ratio, self.block, height, width).to(images)

@@ -1,0 +1,213 @@
+"""What objectives that learn from a teacher share: pseudo labels, augmentation, cross-entropy."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_rank
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from mmseg_da.errors import UserError
+from mmseg_da.functional import (
+    colour_jitter,
+    confident_share,
+    full_precision,
+    gaussian_blur,
+    inside_margins,
+    uniform,
+)
+from mmseg_da.models.objectives.base import Objective, require_classes
+from mmseg_da.structures import Step, heads_of
+
+IGNORE = 255
+QUALITIES = ('batch', 'pixel')
+
+
+class Draws(nn.Module):
+    """Counts iterations, as the key of what is drawn in each: a resume draws on exactly.
+
+    The host knows the number, so that it can decide without waiting for the device; it is read
+    from the buffers once after they were made or loaded.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        seed = torch.initial_seed() & 0x7FFFFFFF  # of the run; nothing is drawn from its generator
+        self.register_buffer('seed', torch.tensor(seed))
+        self.register_buffer('steps', torch.zeros((), dtype=torch.long))
+        self._known: tuple[int, int] | None = None
+
+    def next(self) -> tuple[int, int]:
+        """The seed and the number of this iteration; the next call is of the next one."""
+        if self._known is None:
+            self._known = int(self.seed), int(self.steps)
+        key = self._known
+        self._known = key[0], key[1] + 1
+        self.steps += 1
+        return key
+
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._known = None
+
+
+class TaughtObjective(Objective):
+    """Cross-entropy on changed images, with the teacher's pseudo labels on the target.
+
+    Args:
+        threshold: The teacher is sure of a pixel from this probability on.
+        quality: The weight of pixels with pseudo labels: ``'batch'``, the share of sure pixels in
+            the batch of all processes; ``'pixel'``, 1 where sure and 0 elsewhere.
+        ignore_top: Rows at the top of target images that have weight 0: a whole number, or a share
+            of the height as a float below 1.
+        ignore_bottom: The same at the bottom.
+        jitter: Strength s of the colour jitter: factors are drawn in 1 - s to 1 + s, hue in turns
+            of -s to s, per image.
+        jitter_prob: Probability that a batch is jittered.
+        blur_prob: Probability that it is blurred, with a sigma of 0.15 to 1.15 pixels per image.
+        heads: Weight of each head that learns; the decode head alone, if ``None``.
+        loss_weight: Weight of their sum.
+
+    Raises:
+        UserError: An option is out of its range, the segmentor has no such head, or one of a single
+            channel.
+    """
+
+    needs_teacher = True
+    salt = 0  # so that two objectives of one seed draw different numbers
+
+    def __init__(
+        self,
+        threshold: float = 0.968,
+        quality: str = 'batch',
+        ignore_top: float = 0,
+        ignore_bottom: float = 0,
+        jitter: float = 0.2,
+        jitter_prob: float = 0.8,
+        blur_prob: float = 0.5,
+        heads: Mapping[str, float] | None = None,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__(loss_weight)
+        shares = dict(
+            threshold=threshold, jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob
+        )
+        for key, value in shares.items():
+            self._require(is_number(value) and 0 <= value <= 1, key, value, 'in [0, 1]')
+        for key, value in dict(ignore_top=ignore_top, ignore_bottom=ignore_bottom).items():
+            rows = is_number(value) and value >= 0 and (isinstance(value, int) or value < 1)
+            self._require(rows, key, value, 'rows, or a share of the height below 1')
+        self._require(quality in QUALITIES, 'quality', quality, f'one of {list(QUALITIES)}')
+        self.threshold, self.quality = threshold, quality
+        self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
+        self.jitter, self.jitter_prob, self.blur_prob = jitter, jitter_prob, blur_prob
+        self.heads = {'decode': 1.0} if heads is None else dict(heads)
+        self.draws = Draws()
+
+    def _require(self, fits: bool, key: str, value: object, what: str) -> None:
+        if not fits:
+            raise UserError(f'{type(self).__name__}: {key} is {value!r}, but has to be {what}')
+
+    def attach(self, segmentor: EncoderDecoder) -> None:
+        """Look at the heads."""
+        for name in self.heads:
+            require_classes(segmentor, name, type(self).__name__)
+        self.num_classes = require_classes(segmentor, 'decode', type(self).__name__).out_channels
+
+    @torch.no_grad()
+    def pseudo(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """Pseudo labels of the target (N, H, W), the weights of their pixels, the sure share."""
+        labels, confidence = step.teaching.verdict
+        share = confident_share(confidence, self.threshold)
+        all_reduce(share, op='mean')
+        weight = share
+        if self.quality == 'pixel':
+            weight = (confidence >= self.threshold).to(confidence.dtype)
+        inside = inside_margins(
+            labels.shape[1], self.ignore_top, self.ignore_bottom, like=confidence
+        )
+        return labels, (weight * inside).expand(labels.shape), share
+
+    @torch.no_grad()
+    def augmented(self, step: Step, images: Tensor, key: tuple[int, int]) -> Tensor:
+        """Jitter and blur normalised images (N, 3, H, W); whether, is drawn for the whole batch."""
+        if uniform(*key, self.salt, 0) < self.jitter_prob:
+            pixels = step.look.to_unit(images)
+            pixels = [
+                colour_jitter(each, *self.jitter_of(key, number))
+                for each, number in zip(pixels, image_numbers(images), strict=True)
+            ]
+            images = step.look.to_images(torch.stack(pixels))
+        if uniform(*key, self.salt, 1) < self.blur_prob:
+            numbers = image_numbers(images)
+            images = torch.stack(
+                [
+                    gaussian_blur(each, self.sigma_of(key, number))
+                    for each, number in zip(images, numbers, strict=True)
+                ]
+            )
+        return images
+
+    def jitter_of(self, key: tuple[int, int], image: int) -> tuple[list[float], list[int]]:
+        """Factors of brightness, contrast, saturation and hue, and their order."""
+        drawn = [uniform(*key, self.salt, 2, image, number) for number in range(8)]
+        spread = [self.jitter * (2 * each - 1) for each in drawn[:4]]
+        factors = [1 + each for each in spread[:3]] + [spread[3]]
+        return factors, sorted(range(4), key=lambda number: drawn[4 + number])
+
+    def sigma_of(self, key: tuple[int, int], image: int) -> float:
+        """Of the blur, in pixels."""
+        return 0.15 + uniform(*key, self.salt, 3, image)
+
+    def cross_entropy(
+        self, step: Step, images: Tensor, labels: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        """Weighted and averaged over all pixels, of which those without a label count as 0."""
+        heads, feats = heads_of(step.segmentor), step.segmentor.extract_feat(images)
+        losses = {}
+        for name, weight in self.heads.items():
+            scores = F.interpolate(
+                heads[name](feats),
+                labels.shape[-2:],
+                mode='bilinear',
+                align_corners=heads[name].align_corners,
+            )
+            each = F.cross_entropy(
+                full_precision(scores), labels, ignore_index=IGNORE, reduction='none'
+            )
+            losses[f'{name}.loss_ce'] = self.loss_weight * weight * (each * weights).mean()
+        return losses
+
+    def source_labels(self, step: Step) -> Tensor:
+        """Labels of the source (N, H, W), int64; those that are no class become 255."""
+        labels = step.source.labels.long()
+        return labels.masked_fill((labels < 0) | (labels >= self.num_classes), IGNORE)
+
+    def require_pairs(self, step: Step) -> None:
+        """Check that source and target images are as many and as large.
+
+        Raises:
+            UserError: They are not; names both sizes.
+        """
+        ours, theirs = (
+            'x'.join(map(str, (len(v.images), *v.images.shape[-2:])))
+            for v in (step.source, step.target)
+        )
+        if ours != theirs:
+            raise UserError(
+                f'{type(self).__name__}: source images are {ours}, target images {theirs} (number x '
+                'height x width), but have to be alike: crop both pipelines to one size and set '
+                'model.data_preprocessor.size to it'
+            )
+
+
+def image_numbers(images: Tensor) -> list[int]:
+    """The numbers of images in the batch of all processes, which each have as many."""
+    first = get_rank() * len(images)
+    return list(range(first, first + len(images)))
+
+
+def is_number(value: object) -> bool:
+    """An int or a float, but no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
