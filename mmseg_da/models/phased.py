@@ -122,7 +122,7 @@ class PhasedModel(BaseModel):
             Detached scalars to log: every stage's losses, and ``<phase>.loss`` for their sum.
         """
         run = self if run is None else run
-        first = self._wrapper_of(self.phases()[0].part, optim_wrapper)
+        first = self._wrapper_of(next(iter(self.phases())).part, optim_wrapper)
         if first._inner_count % first._accumulative_counts == 0:
             self.begin_update()
         step = self.begin_step(self.data_preprocessor(data, training=True))
