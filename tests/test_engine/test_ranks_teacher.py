@@ -67,6 +67,7 @@ def work(rank, port, out):
         left[case] = dict(weights=weights, agree=[*agree, identical_on_all_ranks(model)])
     if rank == 0:
         torch.save(left, out)
+    del wrapped  # freed after its group, it may wait for a thread of that group forever
     dist.destroy_process_group()
 
 
