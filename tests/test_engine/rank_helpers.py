@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from mmengine.registry import init_default_scope
 
+from mmseg_da.engine import PhasedDDP
 from mmseg_da.registry import MODELS
 from mmseg_da.testing.toys import toy_adaptor, toy_alignment, toy_batch, toy_pspnet
 
@@ -52,6 +53,44 @@ def share(batch, index, of):
         )
         for name, domain in batch.items()
     }
+
+
+def train_cases(rank, port, out, cases, make, batches, uneven):
+    """What each of two processes does; rank 0 leaves weights and agreement of each case in ``out``.
+
+    ``make`` gives the model and the optimizer wrapper of a case; ``uneven`` is a last batch, of which
+    each process has its own.
+    """
+    start_rank(rank, port)
+    left = {case: _train_case(rank, *make(case), batches, uneven) for case in cases}
+    if rank == 0:
+        torch.save(left, out)
+    dist.destroy_process_group()
+
+
+def _train_case(rank, model, wrapper, batches, uneven):
+    # A function of its own: a distributed wrapper that is freed after its group may wait for a
+    # thread of that group forever.
+    wrapped = PhasedDDP(model, device_ids=[rank])
+    for batch in batches:
+        wrapped.train_step(share(batch, rank, 2), wrapper)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    agree = [identical_on_all_ranks(model)]
+    wrapped.train_step(share(uneven, 0, 1), wrapper)
+    return dict(weights=weights, agree=[*agree, identical_on_all_ranks(model)])
+
+
+def assert_as_one(left, model, wrapper, batches):
+    """Two processes have trained as this model does on the joint batches, and stay alike."""
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for batch in batches:
+        model.train_step(batch, wrapper)
+    ours, theirs = model.state_dict(), left['weights']
+    assert set(ours) == set(theirs)
+    for name, tensor in ours.items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=1e-12, msg=name)
+    assert any(not torch.equal(ours[name], before[name]) for name in ours)
+    assert left['agree'] == [True, True]
 
 
 def identical_on_all_ranks(model):

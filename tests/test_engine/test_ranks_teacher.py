@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
-from rank_helpers import free_port, identical_on_all_ranks, share, start_rank
+from rank_helpers import assert_as_one, free_port, train_cases
 
-from mmseg_da.engine import PartwiseOptimWrapperConstructor, PhasedDDP
+from mmseg_da.engine import PartwiseOptimWrapperConstructor
 from mmseg_da.registry import MODELS
 from mmseg_da.testing.toys import toy_adaptor, toy_batch, toy_preprocessor, toy_pspnet
 
@@ -52,23 +51,13 @@ def labelled(seed):
     return batch
 
 
+def make(case):
+    model = make_adaptor(case)
+    return model, make_wrapper(model)
+
+
 def work(rank, port, out):
-    """What each of the two processes does; rank 0 leaves the results."""
-    start_rank(rank, port)
-    left = {}
-    for case in CASES:
-        model = make_adaptor(case)
-        wrapper, wrapped = make_wrapper(model), PhasedDDP(model, device_ids=[rank])
-        for batch in batches():
-            wrapped.train_step(share(batch, rank, 2), wrapper)
-        weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        agree = [identical_on_all_ranks(model)]
-        wrapped.train_step(share(toy_batch(2, SIZE, SIZE, seed=rank), 0, 1), wrapper)
-        left[case] = dict(weights=weights, agree=[*agree, identical_on_all_ranks(model)])
-    if rank == 0:
-        torch.save(left, out)
-    del wrapped  # freed after its group, it may wait for a thread of that group forever
-    dist.destroy_process_group()
+    train_cases(rank, port, out, CASES, make, batches(), toy_batch(2, SIZE, SIZE, seed=rank))
 
 
 @pytest.fixture(scope='module')
@@ -82,15 +71,6 @@ def left(tmp_path_factory) -> dict:
 @pytest.mark.stack
 @pytest.mark.parametrize('case', CASES)
 def test_two_processes_equal_one_on_the_joint_batch(left, case):
-    model = make_adaptor(case)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    wrapper = make_wrapper(model)
-    for batch in batches():
-        model.train_step(batch, wrapper)
-    ours, theirs = model.state_dict(), left[case]['weights']
-    assert set(ours) == set(theirs)
-    for name, tensor in ours.items():
-        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=1e-12, msg=name)
-    assert any(not torch.equal(ours[name], before[name]) for name in ours)
-    assert ours['teacher.steps'] == 2
-    assert left[case]['agree'] == [True, True]
+    model, wrapper = make(case)
+    assert_as_one(left[case], model, wrapper, batches())
+    assert model.state_dict()['teacher.steps'] == 2

@@ -22,7 +22,10 @@ ONE_STAGE = [
         ([f'{LAYERWISE}.stages.layer9=0.1'], 'layer9'),
         ([f'{LAYERWISE}.heads=0'], f'{LAYERWISE}.heads'),
         ([f'{LAYERWISE}.head=2'], f"{LAYERWISE} has 'head', but takes stages"),
-        ([f'{LAYERWISE}.decay=0.5'], 'decay'),
+        (
+            [f'{LAYERWISE}.decay=0.5'],
+            f'{LAYERWISE} has both `decay` and factors of stages: give one of them',
+        ),
     ],
 )
 def test_a_wrong_setting_is_told(refused, options, said):
@@ -34,11 +37,14 @@ def test_a_wrong_setting_is_told(refused, options, said):
     [
         ("type='ClassSurgeryHook', mode='swap'", "mode is 'swap', not one of drop, remap, keep"),
         ("type='ClassSurgeryHook', mode='remap', names=['car']", "names is ['car']"),
-        ("type='ClassSurgeryHook'", 'mode'),
+        ("type='ClassSurgeryHook'", "missing 1 required positional argument: 'mode'"),
         ("type='UnfreezeHook', stages={5: 1}", 'UnfreezeHook: stages is {5: 1}'),
-        ("type='UnfreezeHook', stages={0: 9}", 'UnfreezeHook'),
+        ("type='UnfreezeHook', stages={0: 9}", 'cannot freeze 9 stages'),
         ("type='UnfreezeHook', stages=3", 'UnfreezeHook: stages is 3'),
-        ("type='NormEvalHook', parts=['tail']", 'tail'),
+        (
+            "type='NormEvalHook', parts=['tail']",
+            "no part 'tail'; it has data_preprocessor, backbone, decode_head",
+        ),
     ],
 )
 def test_a_wrong_hook_is_told(refused, tmp_path, hook, said):

@@ -73,7 +73,8 @@ class UnfreezeHook(Hook):
                 self._freeze(backbone, number)
             except (AttributeError, IndexError) as error:
                 raise UserError(
-                    f'UnfreezeHook: {type(backbone).__name__} cannot freeze {number} stages ({error})'
+                    f'UnfreezeHook: {type(backbone).__name__} cannot freeze {number} stages ({error}): '
+                    'give a smaller number'
                 ) from error
         self._freeze(backbone, -1)
         self._require_optimized(runner)
