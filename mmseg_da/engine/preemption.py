@@ -72,6 +72,7 @@ def _start_worker(then: Callable[[int], None] | None, worker_id: int) -> None:
 
 
 def _obey_the_parent() -> None:
+    # A signal that comes while another waits is lost, whoever sent it; the loop takes them at once.
     parent = os.getppid()
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass

@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,8 +33,23 @@ def loading():
 
 
 def terminate_from_outside(process) -> None:
-    """As torchrun and schedulers do; this process is the workers' parent."""
+    """As torchrun and schedulers do; this process is the workers' parent.
+
+    Waits until the process has taken the signal: a second one that finds the first still pending
+    is dropped by the kernel, and the parent's would be lost.
+    """
     subprocess.run(['/bin/sh', '-c', f'kill -TERM {process.pid}'], check=True)
+    end = time.monotonic() + 60
+    while is_pending(process.pid, signal.SIGTERM):
+        assert time.monotonic() < end, 'the signal was not taken'
+        time.sleep(0.01)
+
+
+def is_pending(pid: int, signum: int) -> bool:
+    """Whether a signal to the process waits to be taken."""
+    lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(('SigPnd', 'ShdPnd'))]
+    return any(mask >> (signum - 1) & 1 for mask in masks)
 
 
 @pytest.mark.stack
