@@ -67,7 +67,8 @@ def test_no_thing_gives_nothing_and_no_nan():
     assert (found['loss_distance'].item(), found['cells'].item()) == (0, 0)
     found['loss_distance'].backward()
     grads = [each.grad for each in adaptor.segmentor.parameters() if each.grad is not None]
-    assert grads and all((each == 0).all() for each in grads)
+    assert grads
+    assert all((each == 0).all() for each in grads)
 
 
 def test_at_the_start_the_distance_is_that_of_training_mode_alone():
