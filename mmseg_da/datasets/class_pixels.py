@@ -71,7 +71,8 @@ def _class_pixels(dataset: BaseDataset, folder: str | None) -> np.ndarray:
         where = dataset.data_prefix.get('seg_map_path') or 'the source'
         print_log(f'rare_classes: counting the pixels of {len(new)} labels in {where}', 'current')
         task = _Count(copy.deepcopy(loader), len(classes))
-        for index, row in zip(new, _count(task, [labels[i] for i in new]), strict=True):
+        rows = _count(task, [labels[index] for index in new], len(labels))
+        for index, row in zip(new, rows, strict=True):
             counts[index] = row
         cache.write(counts)
     return np.stack(counts).astype(np.int64)
@@ -88,7 +89,8 @@ def _loader(dataset: BaseDataset) -> LoadAnnotations:
     )
 
 
-def _count(task: '_Count', labels: Sequence[Mapping[str, Any]]) -> list[np.ndarray]:
+def _count(task: '_Count', labels: Sequence[Mapping], of: int) -> list[np.ndarray]:
+    """A row for each label, which are some or all of a number of them."""
     remedy = 'start again; where memory is short, with OMP_NUM_THREADS=1 and fewer other processes'
     nproc = min(_MOST_PROCESSES, _cores(), 1 + len(labels) // 8)
     found = in_parallel(task, labels, nproc, remedy)
@@ -98,7 +100,7 @@ def _count(task: '_Count', labels: Sequence[Mapping[str, Any]]) -> list[np.ndarr
         more = f'\n  and {len(bad) - _NAMED} more' if len(bad) > _NAMED else ''
         lines = ''.join(f'\n  {text}' for text in bad[:_NAMED])
         raise UserError(
-            f'rare_classes: {len(bad)} of {len(labels)} labels cannot be counted; repair them, or '
+            f'rare_classes: {len(bad)} of {of} labels cannot be counted; repair them, or '
             f'leave them out by an ann_file:{lines}{more}'
         )
     return rows
