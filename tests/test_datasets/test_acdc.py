@@ -140,7 +140,7 @@ def test_every_condition_is_looked_for_before_a_training(acdc):
         check_data(loaders(acdc))
     check_data(loaders(acdc, conditions=['fog']))
     (acdc / 'gt/snow/val/GOPR30/GOPR30_frame_000003_gt_labelTrainIds.png').unlink()
-    with pytest.raises(UserError, match='GOPR30_frame_000003_gt_labelTrainIds.*no such label'):
+    with pytest.raises(UserError, match=r'GOPR30_frame_000003_gt_labelTrainIds.*no such label'):
         check_data(loaders(acdc, split='val', conditions=['snow']))
     assert ACDCDataset.parts(dict(ann_file='mine.txt'))[0]['data_prefix']['img_path'] == 'rgb_anon'
 
