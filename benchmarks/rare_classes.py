@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from bare_loader import CITYSCAPES_SIZE, GTA_SIZE
 from measure import environment, environment_text, threads
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from mmseg_da.datasets import Draw, SourceTargetDataset, SourceTargetSampler
@@ -118,8 +119,8 @@ def read_anew(dataset: SourceTargetDataset, draw: Draw) -> int:
 
 def measure(root: Path, crop: int, args: argparse.Namespace) -> dict[str, float]:
     """One row: medians of milliseconds a pair, and the mean number of crops."""
-    start = time.perf_counter()
     rare = make_dataset(root, crop, args.shrink, rare=True)
+    start = time.perf_counter()
     with redirect_stderr(StringIO()):  # the bar
         ours = iter(SourceTargetSampler(rare, seed=args.seed))
     first = next(ours)  # which counts, the first time
@@ -174,6 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if min(args.images, args.pairs, args.blocks, args.shrink) < 1:
         raise UserError('--images, --pairs, --blocks and --shrink must be 1 or more')
     init_default_scope('mmseg')
+    MMLogger.get_current_instance().setLevel('WARNING')
     cv2.setNumThreads(0)
     with threads(1):
         facts = environment(args.seed)

@@ -5,11 +5,13 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from label_folders import CLASSES, build, config, random_labels, write_label
 from mmcv.transforms import LoadAnnotations
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from PIL import Image
 
@@ -273,3 +275,18 @@ def test_a_killed_count_leaves_nothing_and_the_next_one_counts(tmp_path, monkeyp
     dataset = build(config(tmp_path / 'set'))
     assert class_pixels(dataset).tolist() == plain_count(dataset)
     assert [path.suffix for path in cache_files(tmp_path / 'set')] == ['.npz']
+
+
+DATA = Path(os.environ.get('MMSEG_DA_DATA', 'data'))
+
+
+@pytest.mark.parametrize('pair', ['camvid2idd', 'dubai2czech', 'fluo2histo'])
+def test_real_labels(pair, tmp_path):
+    if not (DATA / pair / 'source/ann_dir/train').is_dir():
+        pytest.skip(f'{DATA / pair} is not there')
+    base = Path(__file__).resolve().parents[2] / f'configs/_base_/datasets/{pair}.py'
+    source = Config.fromfile(base).train_dataloader.dataset.source
+    dataset = build(dict(source, indices=list(range(0, 400, 20))))
+    found = class_pixels(dataset, cache=str(tmp_path))
+    assert found.tolist() == plain_count(dataset, len(dataset.metainfo['classes']))
+    assert class_pixels(dataset, cache=str(tmp_path)).tolist() == found.tolist()
