@@ -45,7 +45,7 @@ def test_jitter_comes_in_four_of_five_batches_and_blur_in_half_and_apart(objecti
     monkeypatch.setattr(taught, 'colour_jitter', seen_jitter)
     monkeypatch.setattr(taught, 'gaussian_blur', seen_blur)
     step, images = opened(build(dict(mix=MIX))), torch.zeros(2, 3, 2, 2)
-    for number in range(DRAWS):  # noqa: B007  the fakes read it
+    for number in range(DRAWS):
         objective.augmented(step, images, (3, number))
     jittered, blurred = set(seen['jitter']), set(seen['blur'])
     near(len(jittered) / DRAWS, 0.8)
@@ -119,12 +119,10 @@ def test_each_training_iteration_draws_anew_and_the_seed_decides():
     for seed in (0, 0, 1):
         adaptor = build(dict(mix=MIX), seed=seed)
         wrappers, mix = build_wrappers(adaptor), adaptor.objectives['mix']
-        drawn, inner = [], mix.mixture
-        mix.mixture = lambda step, key, drawn=drawn, inner=inner: (
-            drawn.append(mix.sigma_of(key, 0)) or inner(step, key)
-        )
+        drawn = []
         for number in range(4):
             adaptor.train_step(alike(seed=number), wrappers)
+            drawn.append(mix.sigma_of(mix.draws._known, 0))  # of the next iteration
         chosen.append(drawn)
     assert chosen[0] == chosen[1]
     assert len({*chosen[0], *chosen[2]}) == 8
