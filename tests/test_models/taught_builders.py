@@ -35,6 +35,8 @@ def drawn_by(adaptor, num=2):
     chosen = {name: each for name, each in adaptor.objectives.items() if hasattr(each, 'draws')}
 
     def augmentation(objective, key):
+        if not getattr(objective, 'augment', True):
+            return None, None
         jitters = uniform(*key, objective.salt, 0) < objective.jitter_prob
         blurs = uniform(*key, objective.salt, 1) < objective.blur_prob
         return (
