@@ -30,7 +30,7 @@ def build(objectives, segmentor=None, alpha=0.9, **others):
     return adaptor
 
 
-def drawn_by(adaptor, num=2):
+def drawn_by(adaptor, num=2, size=SIZE):
     """The draws of an iteration, as the plain iteration takes them."""
     chosen = {name: each for name, each in adaptor.objectives.items() if hasattr(each, 'draws')}
 
@@ -53,7 +53,7 @@ def drawn_by(adaptor, num=2):
             if name == 'mix':
                 found['keys'] = each.keys(like, key)
             else:
-                grid = blocks(each.block, *SIZE)
+                grid = blocks(each.block, *size)
                 one = [
                     uniforms(*key, each.salt, 4, n, count=grid[0] * grid[1], like=like)
                     for n in range(num)
