@@ -31,10 +31,12 @@ class MeanTeacher:
     Args:
         net: Backbone and ``decode_head``.
         alpha: The share that stays, after a warm-up.
+        align_corners: How scores are up-sampled.
     """
 
-    def __init__(self, net: nn.Module, alpha: float) -> None:
+    def __init__(self, net: nn.Module, alpha: float, align_corners: bool = False) -> None:
         self.student, self.net, self.alpha, self.moves = net, copy.deepcopy(net), alpha, 0
+        self.align_corners = align_corners
 
     @torch.no_grad()
     def move(self) -> None:
@@ -48,7 +50,9 @@ class MeanTeacher:
     def labels(self, images: Tensor, threshold: float, top: int, bottom: int) -> tuple:
         """Pseudo labels, and the weight of each pixel."""
         scores = self.net.decode_head(self.net.backbone(images))
-        scores = F.interpolate(scores, images.shape[-2:], mode='bilinear')
+        scores = F.interpolate(
+            scores, images.shape[-2:], mode='bilinear', align_corners=self.align_corners
+        )
         sure, labels = torch.softmax(scores, dim=1).max(dim=1)
         quality = (sure >= threshold).sum().item() / labels.numel()
         weights = torch.full_like(sure, quality)
@@ -88,7 +92,7 @@ class Taught:
         **others: object,
     ) -> None:
         super().__init__(net, *args, **others)
-        self.teacher, self.draws = MeanTeacher(net, alpha), draws
+        self.teacher, self.draws = MeanTeacher(net, alpha, self.align_corners), draws
         self.threshold, self.margins = threshold, margins
         self.whole_batch, self.mix, self.mask = whole_batch, mix, mask
         self.masked_images = masked_images
