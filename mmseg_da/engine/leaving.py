@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from torch import Tensor, nn
+from torch import nn
 
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, put_in_place
+from mmseg_da.engine.dataset_meta import dataset_meta
 from mmseg_da.engine.fitting import compare, segmentor_weights, weights_of
 from mmseg_da.engine.plain_config import is_ours, plain_config, require_adaptor
 from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
-from mmseg_da.registry import DATASETS
 from mmseg_da.version import __version__
 
 # What a copied module imports of ours, and in its place. `force`: where this package is installed
@@ -77,8 +76,9 @@ def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[
         theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
         plain['custom_imports'] = theirs | dict(imports=[*theirs.get('imports', ()), *own])
     text = _heading(checkpoint) + (_PATH if sources else '') + Config(plain).pretty_text
+    given = (loaded.get('meta') or {}).get('dataset_meta')
     weights = dict(
-        meta=dict(dataset_meta=_dataset_meta(loaded, cfg)), state_dict=segmentor.state_dict()
+        meta=dict(dataset_meta=dataset_meta(given, cfg)), state_dict=segmentor.state_dict()
     )
     _write(out, sources | {f'{out.name}.py': text}, weights)
     if sources:
@@ -152,31 +152,6 @@ def _load(segmentor: nn.Module, loaded: Any, filename: str, cfg: Config) -> None
             'config that it was trained with.'
         )
     segmentor.load_state_dict(weights)
-
-
-def _dataset_meta(loaded: Mapping[str, Any], cfg: Config) -> dict[str, Any]:
-    """Classes and palette in plain types: of the checkpoint, else of the config's test data."""
-    meta = (loaded.get('meta') or {}).get('dataset_meta')
-    if not meta:
-        dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset')
-        if not dataset:
-            raise UserError(
-                f'{cfg.filename}: neither the checkpoint nor a test_dataloader says the classes'
-            )
-        with launch.config_errors(cfg):
-            meta = DATASETS.build(dataset | dict(lazy_init=True)).metainfo
-    return _plain(meta)
-
-
-def _plain(value: Any) -> Any:
-    """The same in Python's own types, which every loader takes."""
-    if isinstance(value, np.ndarray | np.generic | Tensor):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    return value
 
 
 def _heading(checkpoint: str) -> str:

@@ -1,0 +1,111 @@
+"""What a checkpoint of other code holds, and the file that it becomes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.engine.checkpoints import PARTIAL, put_in_place
+from mmseg_da.engine.fitting import compare
+from mmseg_da.errors import UserError
+
+_STUDENT = 'model.'
+_TEACHERS = ('ema_model.', 'mic.teacher.ema_model.')
+# The frozen ImageNet network and the rivals, which no segmentor needs.
+_OTHERS = ('imnet_model.', 'model_D.', 'mic.')
+_COUNTER = 'num_batches_tracked'
+
+
+class Networks(NamedTuple):
+    """The segmentors in a checkpoint of DAFormer, HRDA or MIC."""
+
+    student: dict[str, Tensor]
+    teacher: dict[str, Tensor]
+    """Empty if there is none."""
+    others: dict[str, int]
+    """Number of weights by prefix of what is no segmentor of interest."""
+
+
+def networks(weights: Mapping[str, Tensor]) -> Networks:
+    """Take the networks of a checkpoint of DAFormer, HRDA or MIC apart.
+
+    What belongs to none of them stays with the student, where it is told as unexpected. A plain
+    segmentor's are all the student's.
+    """
+    if not any(name.startswith(_STUDENT) for name in weights):
+        return Networks(dict(weights), {}, {})
+    student, teachers, others = {}, {prefix: {} for prefix in _TEACHERS}, {}
+    for name, value in weights.items():
+        prefix = next((p for p in (_STUDENT, *_TEACHERS, *_OTHERS) if name.startswith(p)), '')
+        if prefix in teachers:
+            teachers[prefix][name[len(prefix) :]] = value
+        elif prefix in _OTHERS:
+            others[prefix] = others.get(prefix, 0) + 1
+        else:
+            student[name[len(prefix) :]] = value
+    teacher = next(filter(None, teachers.values()), {})
+    return Networks(student, teacher, others)
+
+
+def fit(
+    network: nn.Module, weights: Mapping[str, Tensor], source: str, what: str
+) -> dict[str, Tensor]:
+    """Weights in the order of a network, which they must fit to the last name and shape.
+
+    The counters of BatchNorm, which predict nothing and which old files lack, become zero.
+
+    Args:
+        network: The network.
+        weights: By its names.
+        source: The file, for the message.
+        what: The network, for the message.
+
+    Raises:
+        UserError: One is missing, unexpected or of another shape; tells them all by kind.
+    """
+    ours = network.state_dict()
+    counters = {name: each for name, each in ours.items() if name.endswith(_COUNTER)}
+    weights = {name: torch.zeros_like(each) for name, each in counters.items()} | dict(weights)
+    misfits = compare(network, weights)
+    if any(misfits):
+        raise UserError(f'{source}: does not fit {what} ({misfits}). Nothing was written.')
+    return {name: weights[name].detach().clone() for name in ours}
+
+
+def write(checkpoint: dict[str, Any], target: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    target = target.absolute()
+    partial = target.with_name(f'.{target.name}.{os.getpid()}{PARTIAL}')
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.save(checkpoint, partial)
+            put_in_place(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as the latter
+        raise UserError(f'{target}: cannot be written ({error})') from error
+
+
+def require_free(source: str, target: Path, force: bool) -> None:
+    """See that a file can be written, before the work for it is done.
+
+    Raises:
+        UserError: It is there and ``force`` is not given, it is the source, a folder, or cannot be
+            written to.
+    """
+    if target.is_dir():
+        raise UserError(f'{target}: DST is a folder; give the name of a file, e.g. mit_b5.pth')
+    if Path(source).exists() and Path(source).resolve() == target.resolve():
+        raise UserError(f'{target}: DST is SRC; give another name')
+    if target.exists() and not force:
+        raise UserError(f'{target} is there: choose another name, or --force to replace it')
+    require_writable(target.parent, 'DST')

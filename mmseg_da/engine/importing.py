@@ -1,0 +1,222 @@
+"""Weights of other code, written as checkpoints of ours."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+from mmseg.models.backbones import MixVisionTransformer
+from torch import Tensor, nn
+
+from mmseg_da.engine import launch
+from mmseg_da.engine.dataset_meta import dataset_meta
+from mmseg_da.engine.fitting import segmentor_of, weights_of
+from mmseg_da.engine.foreign_checkpoints import fit, networks, require_free, write
+from mmseg_da.errors import UserError
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
+from mmseg_da.models.foreign_weights import (
+    daformer_segmentor,
+    deeplabv2_segmentor,
+    mit_backbone,
+    mit_config,
+)
+
+_VARIANTS = {  # width of the first stage and depths (Xie et al., 2021, table 6)
+    (32, (2, 2, 2, 2)): 'MiT-B0',
+    (64, (2, 2, 2, 2)): 'MiT-B1',
+    (64, (3, 4, 6, 3)): 'MiT-B2',
+    (64, (3, 4, 18, 3)): 'MiT-B3',
+    (64, (3, 8, 27, 3)): 'MiT-B4',
+    (64, (3, 6, 40, 3)): 'MiT-B5',
+}
+_BRANCHES = (
+    'AdaptSegNet sums the first two branches of a classifier, ADVENT all four: see that the config does '
+    'as the code that trained these weights'
+)
+_CLASSIFIER = ('head.weight', 'head.bias')
+
+
+def import_mit(source: str, target: Path, force: bool = False) -> list[str]:
+    """Write the weights of an original Mix Transformer for ``init_cfg`` of mmseg's.
+
+    Those of a whole SegFormer will do: its backbone is taken.
+
+    Args:
+        source: File or address.
+        target: The file to write.
+        force: Replace it if it is there.
+
+    Returns:
+        What a user should know, line by line.
+
+    Raises:
+        UserError: The source cannot be read, is no Mix Transformer or not a whole one, or the
+            target is in use or cannot be written to.
+    """
+    require_free(source, target, force)
+    weights, notes = _encoder(_weights(source), source)
+    arguments = mit_config(weights)
+    if arguments is None:
+        raise UserError(
+            f'{source}: holds no original Mix Transformer, whose weights are called '
+            f'patch_embed1.proj.weight and so on. {_begins_with(weights)}'
+        )
+    dropped = [name for name in _CLASSIFIER if weights.pop(name, None) is not None]
+    network = MixVisionTransformer(**arguments)
+    fitted = fit(network, mit_backbone(weights), source, 'the Mix Transformer of its own sizes')
+    write(dict(meta={}, state_dict=fitted), target)
+    depths = tuple(arguments['num_layers'])
+    name = _VARIANTS.get((arguments['embed_dims'], depths), f'a MiT of depths {depths}')
+    number = sum(each.numel() for each in network.parameters())
+    if dropped:
+        notes.append('left out the classifier of ImageNet')
+    return [f'wrote {target}: {name}, {number / 1e6:.2f} M parameters', *notes]
+
+
+def import_daformer(
+    cfg: Config,
+    source: str,
+    target: Path,
+    teacher: bool = False,
+    adaptor: bool = False,
+    force: bool = False,
+) -> list[str]:
+    """Write a checkpoint of DAFormer, HRDA or MIC for the segmentor of a config.
+
+    Args:
+        cfg: A config of ours with the same network.
+        source: File or address.
+        target: The file to write.
+        teacher: Write the weights of the teacher instead of the segmentor's.
+        adaptor: Write both, for ``load_from`` of a training with ``model.teacher``.
+        force: Replace ``target`` if it is there.
+
+    Returns:
+        What a user should know, line by line.
+
+    Raises:
+        UserError: As :func:`import_mit`, the network is another one than the config's, or there is
+            no teacher where one is asked for.
+    """
+    require_free(source, target, force)
+    model = launch.build_model(cfg)
+    if adaptor and getattr(model, TEACHER, None) is None:
+        raise UserError(f'{cfg.filename}: --adaptor needs a config with model.teacher')
+    loaded = _load(source)
+    held = networks(weights_of(loaded))
+    if (teacher or adaptor) and not held.teacher:
+        raise UserError(f'{source}: holds no teacher, i.e. no weights that begin with ema_model.')
+    network, what = segmentor_of(model), f'the segmentor of {cfg.filename}'
+
+    def fitted(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return fit(network, daformer_segmentor(weights), source, what)
+
+    meta = loaded.get('meta') or {}
+    if adaptor:
+        state = {f'{SEGMENTOR}.{name}': each for name, each in fitted(held.student).items()}
+        state |= {f'{TEACHER}.net.{name}': each for name, each in fitted(held.teacher).items()}
+        state[f'{TEACHER}.steps'] = torch.tensor(_updates(meta, getattr(model, TEACHER).alpha))
+    else:
+        state = fitted(held.teacher if teacher else held.student)
+    write(dict(meta=dict(dataset_meta=_classes(meta, cfg)), state_dict=state), target)
+    which = 'segmentor and teacher' if adaptor else 'the teacher' if teacher else 'the segmentor'
+    left = ', '.join(f'{prefix}* ({number})' for prefix, number in held.others.items())
+    notes = [f'left out {left}'] if left else []
+    return [f'wrote {target}: {which}', *notes, *epsilon_notes(network)]
+
+
+def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False) -> list[str]:
+    """Write weights of AdaptSegNet's or ADVENT's DeepLabV2 for the segmentor of a config.
+
+    AdaptSegNet's classifiers have four branches, of which its forward sums the first two. Where the
+    config has two, the others are left out; so is the auxiliary classifier where it has none.
+
+    Args:
+        cfg: A config of ours with the same network.
+        source: File or address.
+        target: The file to write.
+        force: Replace it if it is there.
+
+    Returns:
+        What a user should know, line by line.
+
+    Raises:
+        UserError: As :func:`import_daformer`.
+    """
+    require_free(source, target, force)
+    network = segmentor_of(launch.build_model(cfg))
+    loaded = _load(source)
+    weights = deeplabv2_segmentor(weights_of(loaded))
+    spare = sorted(name for name in set(weights) - set(network.state_dict()) if _spare(name))
+    for name in spare:
+        del weights[name]
+    fitted = fit(network, weights, source, f'the segmentor of {cfg.filename}')
+    meta = dict(dataset_meta=_classes(loaded.get('meta') or {}, cfg))
+    write(dict(meta=meta, state_dict=fitted), target)
+    notes = [f'left out {", ".join(spare)}. {_BRANCHES}'] if spare else []
+    return [f'wrote {target}: the segmentor', *notes]
+
+
+def epsilon_notes(network: nn.Module) -> list[str]:
+    """What to say of a Mix Transformer whose layer norms differ from the original's.
+
+    The original has 1e-5 in the norms of patch embeddings and of reduced keys, mmseg 1e-6.
+    """
+    backbone = getattr(network, 'backbone', None)
+    if not isinstance(backbone, MixVisionTransformer):
+        return []
+    odd = {
+        each.eps
+        for name, each in backbone.named_modules()
+        if name.endswith(('.0.norm', '.attn.norm')) and not math.isclose(each.eps, 1e-5)
+    }
+    if not odd:
+        return []
+    return [
+        f'the layer norms of patch embeddings and of reduced keys have eps {min(odd):g} here, but '
+        '1e-5 where these weights were trained: predictions differ a little'
+    ]
+
+
+def _load(source: str) -> dict[str, Any]:
+    return CheckpointLoader.load_checkpoint(source, map_location='cpu')
+
+
+def _weights(source: str) -> dict[str, Tensor]:
+    loaded = _load(source)
+    inner = loaded.get('model')
+    return weights_of(inner if isinstance(inner, Mapping) else loaded)
+
+
+def _encoder(weights: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], list[str]]:
+    """The backbone of a segmentor, or the weights as they are."""
+    for prefix in ('backbone.', 'model.backbone.'):
+        inner = {n[len(prefix) :]: each for n, each in weights.items() if n.startswith(prefix)}
+        if inner:
+            left = len(weights) - len(inner)
+            return inner, [f'took the backbone of {source}; left out {left} other weights']
+    return dict(weights), []
+
+
+def _begins_with(weights: Mapping[str, Tensor]) -> str:
+    return f'It begins with {next(iter(weights), "no weight at all")}.'
+
+
+def _spare(name: str) -> bool:
+    return name.startswith('auxiliary_head.') or '.branches.' in name
+
+
+def _updates(meta: Mapping[str, Any], alpha: float) -> int:
+    """How often the teacher has followed; enough for an end of its warm-up if it is not said."""
+    number = meta.get('iter')
+    return number if type(number) is int and number > 0 else math.ceil(1 / (1 - alpha))
+
+
+def _classes(meta: Mapping[str, Any], cfg: Config) -> dict[str, Any]:
+    """Classes and palette of an mmcv 0.x checkpoint, else those of the config."""
+    named = {'classes': meta.get('CLASSES'), 'palette': meta.get('PALETTE')}
+    given = {key: value for key, value in named.items() if value is not None}
+    return dataset_meta(given if 'classes' in given else None, cfg)
