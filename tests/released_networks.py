@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 INNER_EPS = 1e-5  # of the norms of patch embeddings and of reduced keys and values
 OUTER_EPS = 1e-6  # of all others
+RESNET50 = ((3, 1, 1), (4, 2, 1), (6, 1, 2), (3, 1, 4))  # blocks, stride and dilation by stage
 
 
 class ReleasedMiT(nn.Module):
@@ -110,9 +111,7 @@ class ConvNorm(nn.Module):
     def __init__(self, before, width, size, dilation=1, groups=1):
         super().__init__()
         padding = dilation * (size // 2)
-        self.conv = nn.Conv2d(
-            before, width, size, 1, padding, dilation, groups=groups, bias=False
-        )
+        self.conv = nn.Conv2d(before, width, size, 1, padding, dilation, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(width)
 
     def forward(self, x):
@@ -182,7 +181,7 @@ class ReleasedSegmentor(nn.Module):
 
 
 class ReleasedDeepLabV2(nn.Module):
-    """A small DeepLabV2 as AdaptSegNet and ADVENT name it (Chen et al., 2017): a block a stage.
+    """A small DeepLabV2 as AdaptSegNet and ADVENT name it (Chen et al., 2017), on ResNet-50.
 
     Args:
         base: Width of the stem; the stages have 4, 8, 16 and 32 times that.
@@ -196,10 +195,11 @@ class ReleasedDeepLabV2(nn.Module):
         self.conv1 = nn.Conv2d(3, base, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(base)
         before = base
-        for i, (stride, dilation) in enumerate(((1, 1), (2, 1), (1, 2), (1, 4))):
+        for i, (number, stride, dilation) in enumerate(RESNET50):
             inner = base * 2**i
-            block = _Bottleneck(before, inner, stride, dilation)
-            self.add_module(f'layer{i + 1}', nn.Sequential(block))
+            blocks = [_Bottleneck(before, inner, stride, dilation)]
+            blocks += [_Bottleneck(4 * inner, inner, 1, dilation) for _ in range(number - 1)]
+            self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
             before = 4 * inner
         widths = dict(layer5=before // 2, layer6=before)
         if len(classifiers) == 1:
@@ -236,14 +236,16 @@ class _Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(inner, 4 * inner, 1, bias=False)
         for i, width in ((1, inner), (2, inner), (3, 4 * inner)):
             self.add_module(f'bn{i}', nn.BatchNorm2d(width))
-        self.downsample = nn.Sequential(
-            nn.Conv2d(before, 4 * inner, 1, stride, bias=False), nn.BatchNorm2d(4 * inner)
-        )
+        self.downsample = None
+        if before != 4 * inner:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(before, 4 * inner, 1, stride, bias=False), nn.BatchNorm2d(4 * inner)
+            )
 
     def forward(self, x):
         y = self.bn1(self.conv1(x)).relu()
         y = self.bn3(self.conv3(self.bn2(self.conv2(y)).relu()))
-        return (y + self.downsample(x)).relu()
+        return (y + (x if self.downsample is None else self.downsample(x))).relu()
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:

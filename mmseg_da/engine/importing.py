@@ -177,7 +177,7 @@ def epsilon_notes(network: nn.Module) -> list[str]:
         return []
     return [
         f'the layer norms of patch embeddings and of reduced keys have eps {min(odd):g} here, but '
-        '1e-5 where these weights were trained: predictions differ a little'
+        '1e-5 where these weights were trained; backbone.type=ReleasedMixVisionTransformer has theirs'
     ]
 
 

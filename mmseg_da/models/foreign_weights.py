@@ -64,8 +64,8 @@ def mit_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, value in _joined(state).items():
         stage = _MIT_STAGE.fullmatch(name)
-        if stage:
-            inner = _by_rules(f'{stage[1]}.{stage[3]}', _MIT)
+        inner = _by_rules(f'{stage[1]}.{stage[3]}', _MIT) if stage else ''
+        if inner[:1].isdigit():
             name = f'layers.{int(stage[2]) - 1}.{inner}'
         renamed[name] = _as_convolution(name, value)
     return renamed
