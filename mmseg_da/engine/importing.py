@@ -57,12 +57,12 @@ def import_mit(source: str, target: Path, force: bool = False) -> list[str]:
             target is in use or cannot be written to.
     """
     require_free(source, target, force)
-    weights, notes = _encoder(_weights(source), source)
+    weights, notes = _encoder(_load(source)[1], source)
     arguments = mit_config(weights)
     if arguments is None:
         raise UserError(
             f'{source}: holds no original Mix Transformer, whose weights are called '
-            f'patch_embed1.proj.weight and so on. {_begins_with(weights)}'
+            f'patch_embed1.proj.weight and so on. It begins with {next(iter(weights))}.'
         )
     dropped = [name for name in _CLASSIFIER if weights.pop(name, None) is not None]
     network = MixVisionTransformer(**arguments)
@@ -105,11 +105,11 @@ def import_daformer(
     model = launch.build_model(cfg)
     if adaptor and getattr(model, TEACHER, None) is None:
         raise UserError(f'{cfg.filename}: --adaptor needs a config with model.teacher')
-    loaded = _load(source)
-    held = networks(weights_of(loaded))
+    loaded, weights = _load(source)
+    held = networks(weights)
     if (teacher or adaptor) and not held.teacher:
         raise UserError(f'{source}: holds no teacher, i.e. no weights that begin with ema_model.')
-    network, what = segmentor_of(model), f'the segmentor of {cfg.filename}'
+    network, what = segmentor_of(model), _named(cfg)
 
     def fitted(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         return fit(network, daformer_segmentor(weights), source, what)
@@ -148,15 +148,17 @@ def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False
     """
     require_free(source, target, force)
     network = segmentor_of(launch.build_model(cfg))
-    loaded = _load(source)
-    weights = deeplabv2_segmentor(weights_of(loaded))
+    loaded, weights = _load(source)
+    weights = deeplabv2_segmentor(weights)
     spare = sorted(name for name in set(weights) - set(network.state_dict()) if _spare(name))
     for name in spare:
         del weights[name]
-    fitted = fit(network, weights, source, f'the segmentor of {cfg.filename}')
+    fitted = fit(network, weights, source, _named(cfg))
     meta = dict(dataset_meta=_classes(loaded.get('meta') or {}, cfg))
     write(dict(meta=meta, state_dict=fitted), target)
-    notes = [f'left out {", ".join(spare)}. {_BRANCHES}'] if spare else []
+    layers = sorted({name.rpartition('.')[0] for name in spare})
+    notes = [f'left out {", ".join(layers)}'] if layers else []
+    notes += [_BRANCHES] if any(name.startswith('decode_head.') for name in spare) else []
     return [f'wrote {target}: the segmentor', *notes]
 
 
@@ -181,14 +183,14 @@ def epsilon_notes(network: nn.Module) -> list[str]:
     ]
 
 
-def _load(source: str) -> dict[str, Any]:
-    return CheckpointLoader.load_checkpoint(source, map_location='cpu')
-
-
-def _weights(source: str) -> dict[str, Tensor]:
-    loaded = _load(source)
+def _load(source: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a file holds, and the weights in it: at the top, in ``state_dict`` or in ``model``."""
+    loaded = CheckpointLoader.load_checkpoint(source, map_location='cpu')
     inner = loaded.get('model')
-    return weights_of(inner if isinstance(inner, Mapping) else loaded)
+    weights = weights_of(inner if isinstance(inner, Mapping) else loaded)
+    if not weights:
+        raise UserError(f'{source}: holds no weights')
+    return loaded, weights
 
 
 def _encoder(weights: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], list[str]]:
@@ -201,8 +203,8 @@ def _encoder(weights: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor]
     return dict(weights), []
 
 
-def _begins_with(weights: Mapping[str, Tensor]) -> str:
-    return f'It begins with {next(iter(weights), "no weight at all")}.'
+def _named(cfg: Config) -> str:
+    return f'the segmentor of {cfg.filename}, which has to be the network of the file'
 
 
 def _spare(name: str) -> bool:

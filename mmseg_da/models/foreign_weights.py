@@ -45,7 +45,8 @@ _HEADS: Rules = (
 )
 _POINTWISE = re.compile(r'.*(ffn\.layers\.[04]|embeddings\.\d+)\.weight')  # linear in the original
 
-# ResNets are named alike everywhere.
+# The layers of a ResNet are named alike everywhere.
+_RESNET = re.compile(r'(conv1|bn1|layer[1-4])\..+')
 _CLASSIFIER = re.compile(r'(layer[56])\.conv2d_list\.(\d+)\.(.+)')
 
 
@@ -118,8 +119,11 @@ def deeplabv2_segmentor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, value in state.items():
         part = _CLASSIFIER.fullmatch(name)
-        new = f'{heads[part[1]]}.branches.{part[2]}.{part[3]}' if part else f'backbone.{name}'
-        renamed[new] = value
+        if part and part[1] in heads:
+            name = f'{heads[part[1]]}.branches.{part[2]}.{part[3]}'
+        elif _RESNET.fullmatch(name):
+            name = f'backbone.{name}'
+        renamed[name] = value
     return renamed
 
 

@@ -1,8 +1,10 @@
 """Checkpoint files in the layouts of the released code, with small networks and random weights."""
 
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from released_networks import (
@@ -57,7 +59,7 @@ def save(path: Path, state: dict, **meta: object) -> Path:
         epoch=1,
         iter=40000,
         time='Mon Nov  8 16:22:00 2021',
-        hook_msgs={},
+        hook_msgs=dict(best_score=np.float64(0.68)),
         CLASSES=NAMES,
         PALETTE=PALETTE,
     )
@@ -132,4 +134,42 @@ def deeplabv2_segmentor(summed: int = 2) -> dict:
         decode_head=dict(in_channels=64, in_index=3, **shared),
         auxiliary_head=dict(in_channels=32, in_index=2, **shared),
         test_cfg=dict(mode='whole'),
+    )
+
+
+class _Python2Pickler(pickle._Pickler):
+    """Writes text as bytes and an OrderedDict by its constructor, as Python 2 did."""
+
+    def save_bytes_text(self, text: str) -> None:
+        encoded = text.encode()
+        assert len(encoded) < 256
+        self.write(pickle.SHORT_BINSTRING + bytes([len(encoded)]) + encoded)
+        self.memoize(text)
+
+    dispatch = pickle._Pickler.dispatch | {str: save_bytes_text}
+
+    def reducer_override(self, value: object) -> object:
+        if type(value) is OrderedDict:
+            return OrderedDict, ([list(each) for each in value.items()],), value.__dict__ or None
+        return NotImplemented
+
+
+class _Python2Pickle:
+    """What ``torch.save`` needs of a pickle module."""
+
+    Pickler = _Python2Pickler
+
+    @staticmethod
+    def dump(value: object, file: object, protocol: int) -> None:
+        _Python2Pickler(file, protocol).dump(value)
+
+
+def save_as_python2(state: dict, path: Path) -> None:
+    """Write a state dict as torch 0.4 on Python 2, by which AdaptSegNet's were written."""
+    torch.save(
+        OrderedDict(state),
+        path,
+        pickle_module=_Python2Pickle,
+        pickle_protocol=2,
+        _use_new_zipfile_serialization=False,
     )

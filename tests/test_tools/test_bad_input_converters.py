@@ -38,7 +38,7 @@ SOURCES = {
         'src.pth was refused',
     ),
     'a list': (lambda path: torch.save([1, 2], path), 'src.pth is not a checkpoint'),
-    'without weights': (lambda path: torch.save(dict(epoch=3), path), 'src.pth: '),
+    'without weights': (lambda path: torch.save(dict(epoch=3), path), 'src.pth: holds no weights'),
     'of another network': (
         lambda path: torch.save(dict(state_dict=torch.nn.Linear(2, 2).state_dict()), path),
         'src.pth: ',
@@ -177,7 +177,10 @@ def test_another_variant_is_told(refused, tools):
     options = ['--cfg-options', 'model.segmentor.backbone.num_layers=1,1,2,1']
     said = refused(*tools['daformer'], 'dst.pth', *options)
     assert 'does not fit the segmentor of' in said
-    assert 'daformer.py (missing: backbone.layers.2.1.1.norm1.weight, ' in said
+    assert (
+        'daformer.py, which has to be the network of the file (missing: backbone.layers.2.1.1.norm1.weight, '
+        in said
+    )
 
 
 def test_another_number_of_classes_is_told(refused, tools):
