@@ -68,12 +68,10 @@ def import_mit(source: str, target: Path, force: bool = False) -> list[str]:
     network = MixVisionTransformer(**arguments)
     fitted = fit(network, mit_backbone(weights), source, 'the Mix Transformer of its own sizes')
     write(dict(meta={}, state_dict=fitted), target)
-    depths = tuple(arguments['num_layers'])
-    name = _VARIANTS.get((arguments['embed_dims'], depths), f'a MiT of depths {depths}')
     number = sum(each.numel() for each in network.parameters())
     if dropped:
         notes.append('left out the classifier of ImageNet')
-    return [f'wrote {target}: {name}, {number / 1e6:.2f} M parameters', *notes]
+    return [f'wrote {target}: {mit_name(arguments)}, {number / 1e6:.2f} M parameters', *notes]
 
 
 def import_daformer(
@@ -160,6 +158,12 @@ def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False
     notes = [f'left out {", ".join(layers)}'] if layers else []
     notes += [_BRANCHES] if any(name.startswith('decode_head.') for name in spare) else []
     return [f'wrote {target}: the segmentor', *notes]
+
+
+def mit_name(arguments: Mapping[str, Any]) -> str:
+    """What the paper calls a Mix Transformer of these arguments of mmseg's."""
+    depths = tuple(arguments['num_layers'])
+    return _VARIANTS.get((arguments['embed_dims'], depths), f'a MiT of depths {depths}')
 
 
 def epsilon_notes(network: nn.Module) -> list[str]:

@@ -11,6 +11,7 @@ from released_networks import (
     randomise,
 )
 
+from mmseg_da.engine.importing import mit_name
 from mmseg_da.models.foreign_weights import (
     daformer_segmentor,
     deeplabv2_segmentor,
@@ -110,6 +111,28 @@ def test_mmsegs_own_mit_takes_the_weights_and_differs_by_its_epsilons(released_m
 
 def test_the_arguments_are_read_from_the_weights(released_mit):
     assert mit_config(released_mit.state_dict()) == MIT
+
+
+# Millions of parameters without the classifier, as mmseg's MixVisionTransformer has them.
+VARIANTS = [
+    ('MiT-B0', 32, (2, 2, 2, 2), 3.32),
+    ('MiT-B1', 64, (2, 2, 2, 2), 13.15),
+    ('MiT-B2', 64, (3, 4, 6, 3), 24.20),
+    ('MiT-B3', 64, (3, 4, 18, 3), 44.07),
+    ('MiT-B4', 64, (3, 8, 27, 3), 60.84),
+    ('MiT-B5', 64, (3, 6, 40, 3), 81.44),
+]
+
+
+@pytest.mark.parametrize(('name', 'width', 'depths', 'millions'), VARIANTS)
+def test_each_released_variant_is_told_by_its_weights(name, width, depths, millions):
+    with torch.device('meta'):
+        released = ReleasedMiT([width * n for n in HEADS], HEADS, depths, REDUCTIONS)
+    arguments = mit_config(released.state_dict())
+    assert arguments == MIT | dict(embed_dims=width, num_layers=list(depths))
+    assert mit_name(arguments) == name
+    number = sum(each.numel() for each in released.parameters())
+    assert round(number / 1e6, 2) == millions
 
 
 @pytest.mark.parametrize('left_out', ['patch_embed2.', 'block3.', 'patch_embed1.proj', 'block1.0.'])

@@ -7,6 +7,7 @@ import sys
 import pytest
 import released_files as files
 import torch
+from mmengine.config import Config
 from mmseg.apis import init_model
 from tool_helpers import ROOT, SHORT
 
@@ -176,6 +177,37 @@ def test_deeplabv2_predicts_the_same(run_tool, tmp_path, summed):
     with torch.no_grad():
         theirs = network(IMAGES)[-1]
     torch.testing.assert_close(logits(config, 'ours.pth')[0], theirs, rtol=0, atol=1e-5)
+
+
+def test_an_auxiliary_classifier_is_left_out_where_the_config_has_none(run_tool, tmp_path):
+    segmentor = files.deeplabv2_segmentor(4)
+    del segmentor['auxiliary_head']
+    config = files.write_config(tmp_path / 'config.py', segmentor)
+    torch.save(files.deeplabv2(4).state_dict(), 'multi.pth')
+    result = run_tool(DEEPLAB, config, 'multi.pth', 'ours.pth')
+    assert result.out.splitlines()[-1].startswith('left out auxiliary_head.branches.0, ')
+    assert 'decode_head' not in result.out.splitlines()[-1]
+    with torch.no_grad():
+        theirs = files.deeplabv2(4)(IMAGES)[-1]
+    torch.testing.assert_close(logits(config, 'ours.pth')[0], theirs, rtol=0, atol=1e-5)
+
+
+def test_a_plain_config_will_do(run_tool, daformer, tmp_path):
+    plain = Config(dict(model=files.segmentor(), default_scope='mmseg'))
+    plain.dump('plain.py')
+    assert run_tool(DAFORMER, 'plain.py', daformer[1], 'ours.pth').code == 0
+    torch.testing.assert_close(
+        logits('plain.py', 'ours.pth')[0], expected('model.'), rtol=0, atol=1e-5
+    )
+
+
+def test_mmsegs_way_to_test_takes_the_file(run_tool, daformer):
+    config, source = daformer
+    assert run_tool(DAFORMER, config, source, 'ours.pth').code == 0
+    options = [each for each in SHORT if each.startswith(('test_', 'val_'))]
+    result = run_tool('test.py', config, 'ours.pth', '--cfg-options', *options)
+    assert result.code == 0
+    assert 'mIoU' in result.out
 
 
 @pytest.mark.stack
