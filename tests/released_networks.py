@@ -180,6 +180,47 @@ class ReleasedSegmentor(nn.Module):
         return self.decode_head(self.backbone(images))
 
 
+class ReleasedHRDA(nn.Module):
+    """HRDA on one backbone (Hoyer et al., ECCV 2022, section 3), as it predicts one window.
+
+    Args:
+        backbone: Of stride 4.
+        head: Of both scales.
+        attention: The head that says how much the detail counts.
+        side: Of the square detail windows in pixels, which overlap by half.
+    """
+
+    def __init__(self, backbone, head, attention, side):
+        super().__init__()
+        self.backbone, self.decode_head, self.side = backbone, nn.Module(), side
+        self.decode_head.head, self.decode_head.scale_attention = head, attention
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Fused logits of images whose sides are multiples of half a window, at a quarter of them."""
+        small = F.interpolate(images, scale_factor=0.5, mode='bilinear', align_corners=False)
+        feats = self.backbone(small)
+        context = self.decode_head.head(feats)
+        attention = self.decode_head.scale_attention(feats).sigmoid()
+        return _twice(attention) * self.detail(images) + _twice((1 - attention) * context)
+
+    def detail(self, images: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        total = count = 0
+        for top in range(0, height - self.side + 1, self.side // 2):
+            for left in range(0, width - self.side + 1, self.side // 2):
+                window = images[..., top : top + self.side, left : left + self.side]
+                logits = self.decode_head.head(self.backbone(window))
+                right, below = width - left - self.side, height - top - self.side
+                around = [each // 4 for each in (left, right, top, below)]
+                total = total + F.pad(logits, around)
+                count = count + F.pad(torch.ones_like(logits), around)
+        return total / count
+
+
+def _twice(maps: Tensor) -> Tensor:
+    return F.interpolate(maps, scale_factor=2, mode='bilinear', align_corners=False)
+
+
 class ReleasedDeepLabV2(nn.Module):
     """A small DeepLabV2 as AdaptSegNet and ADVENT name it (Chen et al., 2017), on ResNet-50.
 

@@ -1,6 +1,7 @@
 """What a checkpoint of other code holds, and the file that it becomes."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ _STUDENT = 'model.'
 _TEACHERS = ('ema_model.', 'mic.teacher.ema_model.')
 # The frozen ImageNet network and the rivals, which no segmentor needs.
 _OTHERS = ('imnet_model.', 'model_D.', 'mic.')
-_COUNTER = 'num_batches_tracked'
+# What predicts nothing and other code lacks: BatchNorm's counter, in files of before torch 0.4.1, and
+# the counter of draws in training.
+_OURS = re.compile(r'(.*\.)?(num_batches_tracked|draws\.(seed|steps))')
 
 
 class Networks(NamedTuple):
@@ -56,7 +59,7 @@ def fit(
 ) -> dict[str, Tensor]:
     """Weights in the order of a network, which they must fit to the last name and shape.
 
-    The counters of BatchNorm, which predict nothing and which old files lack, become zero.
+    Counters, which predict nothing, are the network's if the file has none.
 
     Args:
         network: The network.
@@ -68,8 +71,7 @@ def fit(
         UserError: One is missing, unexpected or of another shape; tells them all by kind.
     """
     ours = network.state_dict()
-    counters = {name: each for name, each in ours.items() if name.endswith(_COUNTER)}
-    weights = {name: torch.zeros_like(each) for name, each in counters.items()} | dict(weights)
+    weights = {name: each for name, each in ours.items() if _OURS.fullmatch(name)} | dict(weights)
     misfits = compare(network, weights)
     if any(misfits):
         raise UserError(f'{source}: does not fit {what} ({misfits}). Nothing was written.')

@@ -212,9 +212,10 @@ class DomainAdaptor(PhasedModel):
 
     def _take_plain_segmentor(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
-        ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
+        ours, inner = f'{prefix}{SEGMENTOR}.', dict(self.segmentor.named_children())
+        inner.pop('data_preprocessor', None)
         if not any(key.startswith(ours) for key in state_dict):
-            plain = tuple(prefix + part for part in inner)
+            plain = tuple(f'{prefix}{part}.' for part in inner)
             for key in [key for key in state_dict if key.startswith(plain)]:
                 state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
         if self.teacher is not None:
