@@ -29,6 +29,7 @@ from mmseg_da.models.objectives import (
     TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.segmentors import BatchedSlideEncoderDecoder, HRDAEncoderDecoder
 from mmseg_da.models.teacher import EmaTeacher
 from mmseg_da.models.translators import (
     CycleTranslator,
@@ -46,6 +47,7 @@ __all__ = [
     'FCNVGG16',
     'ASPPV2Head',
     'AlternatingAdaptor',
+    'BatchedSlideEncoderDecoder',
     'CeilPoolResNet',
     'ClassPrior',
     'CycleTranslator',
@@ -57,6 +59,7 @@ __all__ = [
     'FeatureAlignment',
     'FourierTranslator',
     'FrozenTranslator',
+    'HRDAEncoderDecoder',
     'ImagePool',
     'JointAdaptor',
     'LabelledTargetSupervision',
