@@ -18,6 +18,7 @@ from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
+    FeatureDistance,
     LabelledTargetSupervision,
     MaskedConsistency,
     Objective,
@@ -57,6 +58,7 @@ __all__ = [
     'EmaTeacher',
     'FCN8sHead',
     'FeatureAlignment',
+    'FeatureDistance',
     'FourierTranslator',
     'FrozenTranslator',
     'HRDAEncoderDecoder',
