@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from methods import METHODS, Literal
+from method_parts import Literal
+from methods import METHODS
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from networks import SEGMENTORS

@@ -8,7 +8,8 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
-from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet
+from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet, LiteralTaughtMinEnt
+from literal.daformer import LiteralDAFormer
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
@@ -23,6 +24,7 @@ __all__ = [
     'LiteralAdda',
     'LiteralCycleGAN',
     'LiteralDACS',
+    'LiteralDAFormer',
     'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',
@@ -34,5 +36,6 @@ __all__ = [
     'LiteralSourceConfusion',
     'LiteralSourceOnly',
     'LiteralTaughtAdaptSegNet',
+    'LiteralTaughtMinEnt',
     'LiteralTranslated',
 ]

@@ -18,6 +18,7 @@ from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
+    FeatureDistance,
     LabelledTargetSupervision,
     MaskedConsistency,
     Objective,
@@ -29,6 +30,7 @@ from mmseg_da.models.objectives import (
     TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.segmentors import BatchedSlideEncoderDecoder, HRDAEncoderDecoder
 from mmseg_da.models.teacher import EmaTeacher
 from mmseg_da.models.translators import (
     CycleTranslator,
@@ -46,6 +48,7 @@ __all__ = [
     'FCNVGG16',
     'ASPPV2Head',
     'AlternatingAdaptor',
+    'BatchedSlideEncoderDecoder',
     'CeilPoolResNet',
     'ClassPrior',
     'CycleTranslator',
@@ -55,8 +58,10 @@ __all__ = [
     'EmaTeacher',
     'FCN8sHead',
     'FeatureAlignment',
+    'FeatureDistance',
     'FourierTranslator',
     'FrozenTranslator',
+    'HRDAEncoderDecoder',
     'ImagePool',
     'JointAdaptor',
     'LabelledTargetSupervision',

@@ -1,6 +1,6 @@
 """A segmentor and the objectives that adapt it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -90,6 +90,11 @@ class DomainAdaptor(PhasedModel):
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
         self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
+
+    def name_classes(self, classes: Sequence[str]) -> None:
+        """Tell the objectives what the classes of the training data are called."""
+        for objective in self.objectives.values():
+            objective.name_classes(classes)
 
     def parts(self) -> dict[str, nn.Module]:
         parts = {SEGMENTOR: self.segmentor}
@@ -212,10 +217,10 @@ class DomainAdaptor(PhasedModel):
 
     def _take_plain_segmentor(self, state_dict: dict, prefix: str, *_: Any) -> None:
         """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
-        ours, inner = f'{prefix}{SEGMENTOR}.', dict(self.segmentor.named_children())
-        inner.pop('data_preprocessor', None)
+        ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
         if not any(key.startswith(ours) for key in state_dict):
-            plain = tuple(f'{prefix}{part}.' for part in inner)
+            own = {f'{name.split(".")[0]}.' for name in self.segmentor.state_dict()}
+            plain = tuple(prefix + part for part in {*inner, *own})
             for key in [key for key in state_dict if key.startswith(plain)]:
                 state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
         if self.teacher is not None:
