@@ -16,8 +16,8 @@ from mmseg_da.errors import UserError
 
 _STUDENT = 'model.'
 _TEACHERS = ('ema_model.', 'mic.teacher.ema_model.')
-# The frozen ImageNet network and the rivals, which no segmentor needs.
-_OTHERS = ('imnet_model.', 'model_D.', 'mic.')
+_IMAGENET = 'imnet_model.'
+_OTHERS = ('model_D.', 'mic.')  # rivals, which no segmentor needs
 # What predicts nothing and other code lacks: BatchNorm's counter, in files of before torch 0.4.1, and
 # the counter of draws in training.
 _OURS = re.compile(r'(.*\.)?(num_batches_tracked|draws\.(seed|steps))')
@@ -29,8 +29,10 @@ class Networks(NamedTuple):
     student: dict[str, Tensor]
     teacher: dict[str, Tensor]
     """Empty if there is none."""
+    imagenet: dict[str, Tensor]
+    """The frozen network whose features DAFormer compares with; empty if there is none."""
     others: dict[str, int]
-    """Number of weights by prefix of what is no segmentor of interest."""
+    """Number of weights by prefix of what is no segmentor."""
 
 
 def networks(weights: Mapping[str, Tensor]) -> Networks:
@@ -40,18 +42,17 @@ def networks(weights: Mapping[str, Tensor]) -> Networks:
     segmentor's are all the student's.
     """
     if not any(name.startswith(_STUDENT) for name in weights):
-        return Networks(dict(weights), {}, {})
-    student, teachers, others = {}, {prefix: {} for prefix in _TEACHERS}, {}
+        return Networks(dict(weights), {}, {}, {})
+    held = {prefix: {} for prefix in (_STUDENT, *_TEACHERS, _IMAGENET, *_OTHERS)}
     for name, value in weights.items():
-        prefix = next((p for p in (_STUDENT, *_TEACHERS, *_OTHERS) if name.startswith(p)), '')
-        if prefix in teachers:
-            teachers[prefix][name[len(prefix) :]] = value
-        elif prefix in _OTHERS:
-            others[prefix] = others.get(prefix, 0) + 1
-        else:
-            student[name[len(prefix) :]] = value
-    teacher = next(filter(None, teachers.values()), {})
-    return Networks(student, teacher, others)
+        prefix = next((each for each in held if name.startswith(each)), '')
+        held[prefix or _STUDENT][name[len(prefix) :]] = value
+    return Networks(
+        held[_STUDENT],
+        next(filter(None, (held[prefix] for prefix in _TEACHERS)), {}),
+        held[_IMAGENET],
+        {prefix: len(held[prefix]) for prefix in _OTHERS if held[prefix]},
+    )
 
 
 def fit(

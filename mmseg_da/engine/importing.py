@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from mmseg_da.engine import launch
 from mmseg_da.engine.dataset_meta import dataset_meta
 from mmseg_da.engine.fitting import segmentor_of, weights_of
-from mmseg_da.engine.foreign_checkpoints import fit, networks, require_free, write
+from mmseg_da.engine.foreign_checkpoints import Networks, fit, networks, require_free, write
 from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
 from mmseg_da.models.foreign_weights import (
+    below,
     daformer_segmentor,
     deeplabv2_segmentor,
     mit_backbone,
     mit_config,
 )
+from mmseg_da.models.objectives import FeatureDistance
 
 _VARIANTS = {  # width of the first stage and depths (Xie et al., 2021, table 6)
     (32, (2, 2, 2, 2)): 'MiT-B0',
@@ -89,7 +91,8 @@ def import_daformer(
         source: File or address.
         target: The file to write.
         teacher: Write the weights of the teacher instead of the segmentor's.
-        adaptor: Write both, for ``load_from`` of a training with ``model.teacher``.
+        adaptor: Write both, and the encoder of a ``FeatureDistance``, for ``load_from`` of a
+            training with ``model.teacher``.
         force: Replace ``target`` if it is there.
 
     Returns:
@@ -100,30 +103,47 @@ def import_daformer(
             no teacher where one is asked for.
     """
     require_free(source, target, force)
-    model = launch.build_model(cfg)
-    if adaptor and getattr(model, TEACHER, None) is None:
-        raise UserError(f'{cfg.filename}: --adaptor needs a config with model.teacher')
     loaded, weights = _load(source)
-    held = networks(weights)
+    held, meta = networks(weights), loaded.get('meta') or {}
     if (teacher or adaptor) and not held.teacher:
         raise UserError(f'{source}: holds no teacher, i.e. no weights that begin with ema_model.')
-    network, what = segmentor_of(model), _named(cfg)
-
-    def fitted(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        return fit(network, daformer_segmentor(weights), source, what)
-
-    meta = loaded.get('meta') or {}
+    model = launch.build_model(cfg) if adaptor else _segmentor(cfg)
     if adaptor:
-        state = {f'{SEGMENTOR}.{name}': each for name, each in fitted(held.student).items()}
-        state |= {f'{TEACHER}.net.{name}': each for name, each in fitted(held.teacher).items()}
-        state[f'{TEACHER}.steps'] = torch.tensor(_updates(meta, getattr(model, TEACHER).alpha))
+        state = _adaptor_state(model, held, meta, source, cfg)
     else:
-        state = fitted(held.teacher if teacher else held.student)
+        state = _fit_segmentor(model, held.teacher if teacher else held.student, source, cfg)
     write(dict(meta=dict(dataset_meta=_classes(meta, cfg)), state_dict=state), target)
     which = 'segmentor and teacher' if adaptor else 'the teacher' if teacher else 'the segmentor'
-    left = ', '.join(f'{prefix}* ({number})' for prefix, number in held.others.items())
-    notes = [f'left out {left}'] if left else []
-    return [f'wrote {target}: {which}', *notes, *epsilon_notes(network)]
+    left = [f'{prefix}* ({number})' for prefix, number in held.others.items()]
+    if held.imagenet and not adaptor:
+        left.append(f'imnet_model.* ({len(held.imagenet)})')
+    notes = [f'left out {", ".join(left)}'] if left else []
+    return [f'wrote {target}: {which}', *notes, *epsilon_notes(segmentor_of(model))]
+
+
+def _adaptor_state(
+    model: nn.Module, held: Networks, meta: Mapping[str, Any], source: str, cfg: Config
+) -> dict[str, Tensor]:
+    """Segmentor, teacher, and the encoder of ImageNet's features where there is one."""
+    if getattr(model, TEACHER, None) is None:
+        raise UserError(f'{cfg.filename}: --adaptor needs a config with model.teacher')
+    parts = {
+        f'{SEGMENTOR}.': _fit_segmentor(model.segmentor, held.student, source, cfg),
+        f'{TEACHER}.net.': _fit_segmentor(model.teacher.net, held.teacher, source, cfg),
+        f'{TEACHER}.': dict(steps=torch.tensor(_updates(meta, model.teacher.alpha))),
+    }
+    imagenet = below(daformer_segmentor(held.imagenet), 'backbone.')
+    for name, objective in model.objectives.items():
+        if imagenet and isinstance(objective, FeatureDistance):
+            fitted = fit(objective.encoder, imagenet, source, f'the encoder of {cfg.filename}')
+            parts[f'objectives.{name}.encoder.'] = fitted
+    return {prefix + name: each for prefix, part in parts.items() for name, each in part.items()}
+
+
+def _fit_segmentor(
+    network: nn.Module, weights: Mapping[str, Tensor], source: str, cfg: Config
+) -> dict[str, Tensor]:
+    return fit(network, daformer_segmentor(weights), source, _named(cfg))
 
 
 def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False) -> list[str]:
@@ -145,8 +165,8 @@ def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False
         UserError: As :func:`import_daformer`.
     """
     require_free(source, target, force)
-    network = segmentor_of(launch.build_model(cfg))
     loaded, weights = _load(source)
+    network = _segmentor(cfg)
     weights = deeplabv2_segmentor(weights)
     spare = sorted(name for name in set(weights) - set(network.state_dict()) if _spare(name))
     for name in spare:
@@ -200,11 +220,18 @@ def _load(source: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _encoder(weights: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], list[str]]:
     """The backbone of a segmentor, or the weights as they are."""
     for prefix in ('backbone.', 'model.backbone.'):
-        inner = {n[len(prefix) :]: each for n, each in weights.items() if n.startswith(prefix)}
+        inner = below(weights, prefix)
         if inner:
             left = len(weights) - len(inner)
             return inner, [f'took the backbone of {source}; left out {left} other weights']
     return dict(weights), []
+
+
+def _segmentor(cfg: Config) -> nn.Module:
+    """The segmentor of a config alone: teachers and frozen copies would take their time."""
+    model = cfg.get('model') or {}
+    part = dict(model=model.get(SEGMENTOR, model), default_scope=cfg.get('default_scope', 'mmseg'))
+    return launch.build_model(Config(part, filename=cfg.filename))
 
 
 def _named(cfg: Config) -> str:

@@ -91,7 +91,7 @@ def daformer_segmentor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state: Names begin with ``backbone.`` and ``decode_head.``. The backbone is a Mix Transformer,
             or a ResNet, whose names are mmseg's already.
     """
-    backbone = _below(state, 'backbone.')
+    backbone = below(state, 'backbone.')
     if any(_MIT_STAGE.fullmatch(name) for name in backbone):
         backbone = mit_backbone(backbone)
     renamed = {f'backbone.{name}': value for name, value in backbone.items()}
@@ -173,7 +173,8 @@ def _reduction(state: Mapping[str, Tensor], stage: int) -> int:
     return weight.shape[-1] if weight is not None and weight.ndim == 4 else 1
 
 
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights whose names begin with a prefix, without it."""
     return {name[len(prefix) :]: each for name, each in state.items() if name.startswith(prefix)}
 
 

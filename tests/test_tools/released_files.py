@@ -10,6 +10,7 @@ from mmengine.config import Config
 from released_networks import (
     ReleasedDAFormerHead,
     ReleasedDeepLabV2,
+    ReleasedHRDA,
     ReleasedMiT,
     ReleasedSegmentor,
     randomise,
@@ -81,30 +82,46 @@ def state_of(parts: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
     }
 
 
-def write_config(path: Path, segmentor: dict) -> Path:
-    """A config of ours for toy data with a teacher and this segmentor."""
+def hrda(seed: int = 0) -> ReleasedHRDA:
+    heads = [
+        ReleasedDAFormerHead(WIDTHS, 6, len(NAMES)),
+        ReleasedDAFormerHead(WIDTHS, 8, len(NAMES), dilations=None),
+    ]
+    return randomise(ReleasedHRDA(mit(), *heads, side=32), seed).float()
+
+
+def write_config(path: Path, segmentor: dict, **objectives: dict) -> Path:
+    """A config of ours for toy data with a teacher, this segmentor, and further objectives."""
     cfg = Config.fromfile(ROOT / 'configs/small/dacs_toy.py')
     cfg.model.segmentor = segmentor
+    cfg.model.objectives.update(objectives)
     cfg.dump(path)
     return path
 
 
+def _head(**settings: object) -> dict:
+    return dict(
+        type='DAFormerHead',
+        in_channels=list(WIDTHS),
+        in_index=[0, 1, 2, 3],
+        num_classes=len(NAMES),
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+        **settings,
+    )
+
+
 def segmentor() -> dict:
     """Config of what :func:`daformer` is, as ours."""
-    return dict(
-        type='EncoderDecoder',
-        backbone=MIT,
-        decode_head=dict(
-            type='DAFormerHead',
-            in_channels=list(WIDTHS),
-            in_index=[0, 1, 2, 3],
-            channels=6,
-            num_classes=len(NAMES),
-            norm_cfg=dict(type='BN'),
-            align_corners=False,
-        ),
-        test_cfg=dict(mode='whole'),
-    )
+    shared = dict(backbone=MIT, decode_head=_head(channels=6), test_cfg=dict(mode='whole'))
+    return dict(type='EncoderDecoder', **shared)
+
+
+def hrda_segmentor() -> dict:
+    """Config of what :func:`hrda` is, as ours."""
+    attention = _head(channels=8, dilations=None)
+    own = dict(type='HRDAEncoderDecoder', scale_attention=attention, detail_crop=(32, 32))
+    return segmentor() | own
 
 
 def deeplabv2(summed: int = 2) -> ReleasedDeepLabV2:

@@ -217,5 +217,19 @@ def test_weights_in_mmsegs_names_are_no_original_mit(refused, run_tool, tools):
     assert 'It begins with layers.0.0.projection.weight' in said
 
 
+def test_hrda_in_a_config_of_daformer_is_told_and_the_other_way_round(refused, tools, tmp_path):
+    files.save('src.pth', files.state_of({'model.': files.hrda()}))
+    assert 'unexpected: scale_attention.' in refused(*tools['daformer'], 'dst.pth')
+    config = files.write_config(tmp_path / 'hrda.py', files.hrda_segmentor())
+    write_source('daformer')
+    assert 'missing: scale_attention.' in refused(DAFORMER, config, 'src.pth', 'dst.pth')
+
+
+def test_a_config_without_a_model_is_told(refused, tmp_path):
+    write_source('daformer')
+    (tmp_path / 'config.py').write_text('work_dir = None\n')
+    assert 'config.py: ' in refused(DAFORMER, 'config.py', 'src.pth', 'dst.pth')
+
+
 def test_a_config_that_is_missing_is_told(refused):
     assert 'none.py: no such config file' in refused(DAFORMER, 'none.py', 'src.pth', 'dst.pth')

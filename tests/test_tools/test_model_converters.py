@@ -21,7 +21,8 @@ IMAGES = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(3))
 @pytest.fixture
 def daformer(tmp_path):
     """A config, and a checkpoint of DAFormer with its three networks."""
-    config = files.write_config(tmp_path / 'config.py', files.segmentor())
+    distance = dict(type='FeatureDistance', things=['car', 'person'])
+    config = files.write_config(tmp_path / 'config.py', files.segmentor(), fd=distance)
     source = files.save(tmp_path / 'latest.pth', files.state_of(files.networks()))
     return config, source
 
@@ -86,6 +87,16 @@ def test_a_training_goes_on_from_segmentor_and_teacher(run_tool, daformer, tmp_p
     assert run_tool('train.py', config, '--work-dir', 'w', *options).code == 0
     end = torch.load('w/iter_2.pth', map_location='cpu', weights_only=False)['state_dict']
     assert end['teacher.steps'] == 40002
+    with torch.no_grad():
+        for ours, theirs in zip(
+            model.objectives['fd'].encoder(IMAGES),
+            files.networks()['imnet_model.'].backbone(IMAGES),
+            strict=True,
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    frozen = [name for name in start if name.startswith('objectives.fd.encoder.')]
+    assert frozen
+    assert all(torch.equal(end[name], start[name]) for name in frozen)
     name = 'teacher.net.decode_head.conv_seg.weight'
     assert 0 < (end[name] - start[name]).abs().max() < 0.1 * start[name].std()
 
@@ -127,6 +138,27 @@ def test_other_epsilons_are_told(run_tool, tmp_path):
     assert result.code == 0
     assert 'eps 1e-06 here, but 1e-5' in result.out
     assert 'ReleasedMixVisionTransformer' in result.out
+
+
+@pytest.mark.stack
+def test_hrda_predicts_the_same_and_starts_a_training(run_tool, tmp_path):
+    config = files.write_config(tmp_path / 'config.py', files.hrda_segmentor())
+    parts = {'model.': files.hrda(0), 'ema_model.': files.hrda(1)}
+    files.save('latest.pth', files.state_of(parts))
+    for flag, prefix in ((None, 'model.'), ('--teacher', 'ema_model.')):
+        flags = ['--force', *filter(None, [flag])]
+        assert run_tool(DAFORMER, config, 'latest.pth', 'ours.pth', *flags).code == 0
+        model = init_model(str(config), 'ours.pth', device='cpu')
+        with torch.no_grad():
+            ours, theirs = model.segmentor._forward(IMAGES), parts[prefix](IMAGES)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    options = ['--cfg-options', *SHORT, f'load_from={tmp_path}/ours.pth']
+    assert run_tool('train.py', config, '--work-dir', 'w', *options).code == 0
+    start = torch.load('ours.pth', weights_only=True)['state_dict']
+    end = torch.load('w/iter_2.pth', map_location='cpu', weights_only=False)['state_dict']
+    for name in ('scale_attention.conv_seg.weight', 'decode_head.conv_seg.weight'):
+        change = (end[f'segmentor.{name}'] - start[name]).abs().max()
+        assert 0 < change < 0.5 * start[name].std()
 
 
 @pytest.mark.stack
