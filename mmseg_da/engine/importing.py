@@ -107,7 +107,7 @@ def import_daformer(
     held, meta = networks(weights), loaded.get('meta') or {}
     if (teacher or adaptor) and not held.teacher:
         raise UserError(f'{source}: holds no teacher, i.e. no weights that begin with ema_model.')
-    model = launch.build_model(cfg) if adaptor else _segmentor(cfg)
+    model = _build(cfg, whole=adaptor)
     if adaptor:
         state = _adaptor_state(model, held, meta, source, cfg)
     else:
@@ -166,7 +166,7 @@ def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False
     """
     require_free(source, target, force)
     loaded, weights = _load(source)
-    network = _segmentor(cfg)
+    network = _build(cfg)
     weights = deeplabv2_segmentor(weights)
     spare = sorted(name for name in set(weights) - set(network.state_dict()) if _spare(name))
     for name in spare:
@@ -227,10 +227,13 @@ def _encoder(weights: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor]
     return dict(weights), []
 
 
-def _segmentor(cfg: Config) -> nn.Module:
-    """The segmentor of a config alone: teachers and frozen copies would take their time."""
-    model = cfg.get('model') or {}
-    part = dict(model=model.get(SEGMENTOR, model), default_scope=cfg.get('default_scope', 'mmseg'))
+def _build(cfg: Config, whole: bool = False) -> nn.Module:
+    """The segmentor of a config, alone unless the whole adaptor is wanted, which takes its time."""
+    model = cfg.get('model')
+    if not model:
+        raise UserError(f'{cfg.filename}: has no model')
+    part = dict(model=model if whole else model.get(SEGMENTOR, model))
+    part['default_scope'] = cfg.get('default_scope', 'mmseg')
     return launch.build_model(Config(part, filename=cfg.filename))
 
 

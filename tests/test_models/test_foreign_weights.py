@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from released_deeplabv2 import ReleasedDeepLabV2
 from released_networks import (
     ReleasedDAFormerHead,
-    ReleasedDeepLabV2,
     ReleasedMiT,
     ReleasedSegmentor,
     randomise,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from released_deeplabv2 import ReleasedDeepLabV2
 from released_networks import (
     ReleasedDAFormerHead,
-    ReleasedDeepLabV2,
     ReleasedHRDA,
     ReleasedMiT,
     ReleasedSegmentor,

@@ -228,7 +228,9 @@ def test_hrda_in_a_config_of_daformer_is_told_and_the_other_way_round(refused, t
 def test_a_config_without_a_model_is_told(refused, tmp_path):
     write_source('daformer')
     (tmp_path / 'config.py').write_text('work_dir = None\n')
-    assert 'config.py: ' in refused(DAFORMER, 'config.py', 'src.pth', 'dst.pth')
+    for flags in ([], ['--adaptor']):
+        said = refused(DAFORMER, 'config.py', 'src.pth', 'dst.pth', *flags)
+        assert 'config.py: has no model' in said
 
 
 def test_a_config_that_is_missing_is_told(refused):

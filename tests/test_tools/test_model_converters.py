@@ -1,6 +1,7 @@
 """tools/model_converters: released weights become checkpoints that predict the same."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -209,6 +210,27 @@ def test_deeplabv2_predicts_the_same(run_tool, tmp_path, summed):
     with torch.no_grad():
         theirs = network(IMAGES)[-1]
     torch.testing.assert_close(logits(config, 'ours.pth')[0], theirs, rtol=0, atol=1e-5)
+
+
+def test_deeplabv2_of_daformers_code_is_taken(run_tool, tmp_path):
+    """Its backbone is mmseg's and has kept its names, so that ours stands in for it."""
+    segmentor = files.deeplabv2_segmentor(4)
+    segmentor['backbone'] |= dict(type='ResNetV1c', style='pytorch', contract_dilation=True)
+    segmentor['decode_head'] |= dict(align_corners=False)
+    del segmentor['auxiliary_head']
+    config = files.write_config(tmp_path / 'config.py', segmentor)
+    network = MODELS.build(segmentor).eval()
+    state = {
+        re.sub(r'\.branches\.(\d)', r'.aspp_modules.\1.conv', f'model.{name}'): each
+        for name, each in network.state_dict().items()
+    }
+    assert 'model.decode_head.aspp_modules.3.conv.weight' in state
+    assert 'model.backbone.stem.0.weight' in state
+    files.save(tmp_path / 'latest.pth', state)
+    assert run_tool(DAFORMER, config, 'latest.pth', 'ours.pth').code == 0
+    with torch.no_grad():
+        theirs = network.decode_head(network.backbone(IMAGES))
+    assert torch.equal(logits(config, 'ours.pth')[0], theirs)
 
 
 def test_an_auxiliary_classifier_is_left_out_where_the_config_has_none(run_tool, tmp_path):
