@@ -28,7 +28,7 @@ def toy_hrda(norm: str = 'BN', **settings) -> dict:
     own = plain | dict(
         type='HRDAEncoderDecoder',
         decode_head=head | dict(dilations=(1, 6)),
-        scale_attention=head | dict(dilations=None),
+        scale_attention=dict(type='DAFormerHead', dilations=None, channels=8, dropout_ratio=0.0),
         detail_crop=0.5,
     )
     return own | settings

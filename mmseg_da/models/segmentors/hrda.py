@@ -20,11 +20,17 @@ from mmseg_da.functional import (
     window_boxes,
 )
 from mmseg_da.models.objectives.supervision import supervised
-from mmseg_da.models.segmentors.sliding import BatchedSlideEncoderDecoder, is_count, is_pair
+from mmseg_da.models.segmentors.sliding import (
+    BatchedSlideEncoderDecoder,
+    is_count,
+    is_number,
+    is_pair,
+)
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Dense, Draws, Part, View
 
 Feats = Sequence[Tensor]
+_SHARED = ('in_channels', 'in_index', 'num_classes', 'out_channels', 'norm_cfg', 'align_corners')
 _SALT = 5  # other numbers than an objective of the same seed draws
 
 
@@ -33,7 +39,7 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
     """One backbone and one decode head on two scales, fused by a learned attention.
 
     Hoyer et al., "HRDA: Context-Aware High-Resolution Domain-Adaptive Semantic Segmentation", ECCV
-    2022, section 3. The context is the whole image at a ``1 / scale``-th of its size. The detail is
+    2022, section 3. The context is the whole image at ``context_scale`` times its size. The detail is
     at full size: in training a crop that is drawn anew for each forward, the same for all images of
     the batch; in inference, and where it teaches, overlapping windows that are averaged.
 
@@ -41,17 +47,19 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
     adds are dropped. The features that objectives see are those of the context.
 
     Args:
-        scale_attention: Config of a head like ``decode_head`` that says, class by class or with one
-            channel, how much the detail is to be trusted (before the sigmoid).
+        decode_head: Config of a head with one map of scores.
+        scale_attention: Config of a head that says, class by class or with one channel, how much
+            the detail is to be trusted (before the sigmoid). Its inputs, classes and norm are those
+            of ``decode_head``, if it does not say otherwise.
         detail_crop: Height and width of the detail in pixels, or the share of the image's sides.
-        scale: How much smaller the context is.
+        context_scale: Size of the context, one over a whole number.
         multiple: Of which the origin and the sides of detail crops and windows are multiples, so
-            that they begin with a cell of the scores of the context: a multiple of ``scale`` times
-            the decode head's stride.
+            that they begin with a cell of the scores of the context: a multiple of the decode
+            head's stride divided by ``context_scale``.
         detail_weight: Share of the loss that the detail's own scores take.
         context_weight: Share of the context's, less what the attention leaves to the detail.
         overlap: Detail windows overlap by half; else they lie side by side.
-        windows_at_once: Most detail windows of one image that are encoded together; all if
+        window_batch: Most detail windows of one image that are encoded together; all if
             ``None``. Fewer take less memory. Batch norm in training mode, as of a teacher,
             normalises over those that are together.
         **network: As of mmseg's ``EncoderDecoder``; there can be no auxiliary head.
@@ -67,51 +75,78 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
 
     def __init__(
         self,
+        *,
+        decode_head: dict,
         scale_attention: dict,
         detail_crop: Sequence[int] | float = (512, 512),
-        scale: int = 2,
+        context_scale: float = 0.5,
         multiple: int = 8,
         detail_weight: float = 0.1,
         context_weight: float = 0.0,
         overlap: bool = True,
-        windows_at_once: int | None = None,
+        window_batch: int | None = None,
         **network: Any,
     ) -> None:
         if network.get('auxiliary_head') is not None:
             raise UserError(
                 'HRDAEncoderDecoder: auxiliary_head is set, but the two scales are fused for the '
-                'decode head alone: leave it out'
+                'decode head alone: set auxiliary_head=None'
             )
-        super().__init__(**network)
-        self.scale_attention = MODELS.build(scale_attention)
-        require = self._require
-        channels = self.scale_attention.out_channels
-        fits = channels in (1, self.out_channels)
-        require(fits, 'scale_attention', f'{channels} channels', f'one of 1 or {self.out_channels}')
-        require(is_count(scale) and scale > 1, 'scale', scale, 'a whole number above 1')
-        fits = is_count(multiple) and multiple % scale == 0
-        require(fits, 'multiple', multiple, f'a multiple of {scale}')
-        share = isinstance(detail_crop, float) and 0 < detail_crop <= 1
-        fits = share or is_pair(detail_crop, multiple)
-        require(
-            fits,
-            'detail_crop',
-            detail_crop,
-            f'a height and a width that are multiples of {multiple}, or a share in (0, 1]',
-        )
-        for key, value in dict(detail_weight=detail_weight, context_weight=context_weight).items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            require(number and 0 <= value <= 1, key, value, 'in [0, 1]')
-        fits = detail_weight + context_weight <= 1
-        require(fits, 'context_weight', context_weight, f'at most {1 - detail_weight}')
-        require(isinstance(overlap, bool), 'overlap', overlap, 'True or False')
-        fits = windows_at_once is None or is_count(windows_at_once)
-        require(fits, 'windows_at_once', windows_at_once, 'a whole number above 0, or None')
-        self.detail_crop = detail_crop if share else tuple(detail_crop)
-        self.scale, self.multiple = scale, multiple
+        super().__init__(decode_head=decode_head, **network)
+        shared = {key: decode_head[key] for key in _SHARED if key in decode_head}
+        self.scale_attention = MODELS.build(shared | dict(scale_attention))
+        self._require_channels(self.scale_attention.out_channels)
+        self.scale = self._require_scale(context_scale)
+        self.multiple = self._require_multiple(multiple)
+        self.detail_crop = self._require_crop(detail_crop)
+        self._require_shares(detail_weight, context_weight)
         self.detail_weight, self.context_weight = float(detail_weight), float(context_weight)
-        self.overlap, self.windows_at_once = overlap, windows_at_once
+        self._require(isinstance(overlap, bool), 'overlap', overlap, 'True or False')
+        fits = window_batch is None or is_count(window_batch)
+        self._require(fits, 'window_batch', window_batch, 'a whole number above 0, or None')
+        self.overlap, self.window_batch = overlap, window_batch
         self.draws = Draws()
+        self._register_load_state_dict_pre_hook(self._keep_draws)
+
+    def _require_channels(self, channels: int) -> None:
+        if channels not in (1, self.out_channels):
+            raise UserError(
+                f'HRDAEncoderDecoder: scale_attention has {channels} channels, but decode_head has '
+                f'{self.out_channels}: give it as many, or one'
+            )
+
+    def _require_scale(self, scale: object) -> int:
+        """How many pixels of an image are one of its context, along each side."""
+        inverse = round(1 / scale) if is_number(scale) and 0 < scale < 1 else 0
+        fits = inverse > 1 and abs(inverse * scale - 1) < 1e-6
+        self._require(fits, 'context_scale', scale, 'one over a whole number, such as 0.5')
+        return inverse
+
+    def _require_multiple(self, multiple: object) -> int:
+        fits = is_count(multiple) and multiple % self.scale == 0
+        self._require(fits, 'multiple', multiple, f'a multiple of {self.scale}')
+        return multiple
+
+    def _require_crop(self, crop: object) -> tuple[int, int] | float:
+        share = isinstance(crop, float) and 0 < crop <= 1
+        self._require(
+            share or is_pair(crop, self.multiple),
+            'detail_crop',
+            crop,
+            f'a height and a width that are multiples of {self.multiple}, or a share in (0, 1]',
+        )
+        return crop if share else tuple(crop)
+
+    def _require_shares(self, detail: object, context: object) -> None:
+        for key, value in dict(detail_weight=detail, context_weight=context).items():
+            self._require(is_number(value) and 0 <= value <= 1, key, value, 'in [0, 1]')
+        fits = detail + context <= 1
+        self._require(fits, 'context_weight', context, f'at most {1 - detail}, 1 - detail_weight')
+
+    def _keep_draws(self, state_dict: dict, prefix: str, *_: Any) -> None:
+        """A checkpoint of another code, or of fewer keys, has no count: it goes on from here."""
+        for name, value in self.draws.state_dict().items():
+            state_dict.setdefault(f'{prefix}draws.{name}', value)
 
     def context(self, images: Tensor) -> Tensor:
         """The context of images (N, 3, H, W): continued to a multiple, and made smaller."""
@@ -153,7 +188,7 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
         context = self.decode_head(feats)
         crop = [min(pair) for pair in zip(self._crop(size), size, strict=True)]
         boxes = window_boxes(size, crop, self._steps(crop))
-        windows = list(self.over_windows(self._decode, padded, boxes, self.windows_at_once))
+        windows = list(self.over_windows(self._decode, padded, boxes, self.window_batch))
         stride = self._stride(context, windows[0], size, boxes[0])
         cells = [scaled_box(box, stride) for box in boxes]
         detail = averaged(windows, cells, [side // stride for side in size])

@@ -89,6 +89,11 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def is_number(value: object) -> bool:
+    """An int or a float, but no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def is_pair(value: object, multiple: int = 1) -> bool:
     """Two whole numbers above 0 that are multiples of another."""
     listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
