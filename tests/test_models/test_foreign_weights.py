@@ -226,6 +226,8 @@ def test_the_two_heads_of_hrda_are_told_apart():
         'decode_head.scale_attention.conv_seg.bias': 'scale_attention.conv_seg.bias',
         'decode_head.scale_attention.fuse_layer.conv.weight': 'scale_attention.bottleneck.conv.weight',
         'decode_head.scale_attention.embed_layers.2.proj.bias': 'scale_attention.embeddings.2.bias',
+        'decode_head.head.aspp_modules.1.conv.bias': 'decode_head.branches.1.bias',
+        'decode_head.scale_attention.aspp_modules.1.conv.bias': 'scale_attention.branches.1.bias',
     }
     renamed = daformer_segmentor({name: torch.zeros(1) for name in names})
     assert list(renamed) == list(names.values())

@@ -153,6 +153,8 @@ def test_hrda_predicts_the_same_and_starts_a_training(run_tool, tmp_path):
         with torch.no_grad():
             ours, theirs = model.segmentor._forward(IMAGES), parts[prefix](IMAGES)
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    options = [each for each in SHORT if each.startswith(('test_', 'val_'))]
+    assert 'mIoU' in run_tool('test.py', config, 'ours.pth', '--cfg-options', *options).out
     options = ['--cfg-options', *SHORT, f'load_from={tmp_path}/ours.pth']
     assert run_tool('train.py', config, '--work-dir', 'w', *options).code == 0
     start = torch.load('ours.pth', weights_only=True)['state_dict']
