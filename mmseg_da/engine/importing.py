@@ -104,7 +104,7 @@ def import_daformer(
     """
     require_free(source, target, force)
     loaded, weights = _load(source)
-    held, meta = networks(weights), loaded.get('meta') or {}
+    held, meta = networks(weights), _meta(loaded)
     if (teacher or adaptor) and not held.teacher:
         raise UserError(f'{source}: holds no teacher, i.e. no weights that begin with ema_model.')
     model = _build(cfg, whole=adaptor)
@@ -172,7 +172,7 @@ def import_deeplabv2(cfg: Config, source: str, target: Path, force: bool = False
     for name in spare:
         del weights[name]
     fitted = fit(network, weights, source, _named(cfg))
-    meta = dict(dataset_meta=_classes(loaded.get('meta') or {}, cfg))
+    meta = dict(dataset_meta=_classes(_meta(loaded), cfg))
     write(dict(meta=meta, state_dict=fitted), target)
     layers = sorted({name.rpartition('.')[0] for name in spare})
     notes = [f'left out {", ".join(layers)}'] if layers else []
@@ -251,8 +251,16 @@ def _updates(meta: Mapping[str, Any], alpha: float) -> int:
     return number if type(number) is int and number > 0 else math.ceil(1 / (1 - alpha))
 
 
+def _meta(loaded: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = loaded.get('meta')
+    return meta if isinstance(meta, Mapping) else {}
+
+
 def _classes(meta: Mapping[str, Any], cfg: Config) -> dict[str, Any]:
     """Classes and palette of an mmcv 0.x checkpoint, else those of the config."""
-    named = {'classes': meta.get('CLASSES'), 'palette': meta.get('PALETTE')}
-    given = {key: value for key, value in named.items() if value is not None}
-    return dataset_meta(given if 'classes' in given else None, cfg)
+    classes, palette = meta.get('CLASSES'), meta.get('PALETTE')
+    named = isinstance(classes, list | tuple) and all(isinstance(each, str) for each in classes)
+    if not (named and classes):
+        return dataset_meta(None, cfg)
+    given = dict(classes=tuple(classes), palette=palette)
+    return dataset_meta({key: each for key, each in given.items() if each is not None}, cfg)

@@ -120,14 +120,22 @@ def test_a_plain_segmentor_and_a_distributed_one_are_taken(run_tool, daformer, t
         )
 
 
-def test_without_classes_the_configs_are_taken(run_tool, daformer, tmp_path):
+@pytest.mark.parametrize('classes', [None, 10, [0, 1], ()])
+def test_without_classes_the_configs_are_taken(run_tool, daformer, tmp_path, classes):
     state = files.state_of(files.networks())
-    source = files.save(tmp_path / 'latest.pth', state, CLASSES=None, PALETTE=None)
+    source = files.save(tmp_path / 'latest.pth', state, CLASSES=classes)
     assert run_tool(DAFORMER, daformer[0], source, 'ours.pth').code == 0
     meta = torch.load('ours.pth', weights_only=True)['meta']['dataset_meta']
     assert tuple(meta['classes']) == files.NAMES
     assert len(meta['palette']) == len(files.NAMES)
     assert meta['palette'] != files.PALETTE
+
+
+@pytest.mark.parametrize('meta', [None, 'of another tool', []])
+def test_a_file_without_meta_is_taken(run_tool, daformer, tmp_path, meta):
+    torch.save(dict(meta=meta, state_dict=files.state_of(files.networks())), 'latest.pth')
+    for flags in ([], ['--adaptor', '--force']):
+        assert run_tool(DAFORMER, daformer[0], 'latest.pth', 'ours.pth', *flags).code == 0
 
 
 def test_other_epsilons_are_told(run_tool, tmp_path):
