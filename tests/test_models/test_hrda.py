@@ -43,7 +43,7 @@ def test_the_published_sizes():
     attention = [*(c * 256 + 256 for c in (64, 128, 320, 512)), 1024 * 256, 2 * 256, 257 * 19]
     assert sum(each.numel() for each in segmentor.scale_attention.parameters()) == sum(attention)
     assert sum(attention) == 530_707
-    assert round(millions(segmentor), 2) == 85.68
+    assert round(millions(segmentor), 2) == 85.69
     assert round(millions(segmentor.decode_head), 2) == 3.71
 
 
