@@ -14,8 +14,9 @@ import torch
 from measure import paired, summary, threads
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor
 
+from mmseg_da.models import BatchedSlideEncoderDecoder
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import heads_of
 
@@ -42,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def built(config: str, args: argparse.Namespace, together: int) -> EncoderDecoder:
+def built(config: str, args: argparse.Namespace, together: int) -> BatchedSlideEncoderDecoder:
     """The config's segmentor with random weights, sliding."""
     cfg = Config.fromfile(config).model.segmentor
     if cfg.type == 'EncoderDecoder':
@@ -50,6 +51,11 @@ def built(config: str, args: argparse.Namespace, together: int) -> EncoderDecode
     cfg.test_cfg = dict(mode='slide', crop_size=args.window, stride=args.stride, batch=together)
     torch.manual_seed(0)
     return MODELS.build(cfg).to(args.device).eval()
+
+
+def mmsegs(segmentor: BatchedSlideEncoderDecoder, images: Tensor, metas: list[dict]) -> Tensor:
+    """What mmseg's segmentor gives of the same network."""
+    return super(BatchedSlideEncoderDecoder, segmentor).slide_inference(images, metas)
 
 
 def synchronised(task: Callable[[], object], device: str) -> Callable[[], object]:
@@ -76,7 +82,7 @@ def main() -> None:
                 segmentor = built(NETWORKS[name], args, together)
                 assert list(heads_of(segmentor)) == ['decode']
                 theirs = synchronised(
-                    lambda net=segmentor: EncoderDecoder.slide_inference(net, images, metas),
+                    lambda net=segmentor: mmsegs(net, images, metas),
                     args.device,
                 )
                 ours = synchronised(

@@ -11,7 +11,7 @@ HRDA = str(ROOT / 'configs/small/hrda_toy.py')
     [
         ('detail_crop=512', 'HRDAEncoderDecoder: detail_crop is 512, but has to be a height and'),
         ('detail_crop=1.5', 'detail_crop is 1.5'),
-        ('detail_crop=(44,44)', 'detail_crop is [44, 44], but has to be a height and a width'),
+        ('detail_crop=(44,44)', 'detail_crop is (44, 44), but has to be a height and a width'),
         ('detail_crop=(512,512)', 'training images are 96x192 pixels, but detail_crop is 512x512'),
         ('context_scale=0.4', 'context_scale is 0.4, but has to be one over a whole number'),
         ('context_scale=half', "context_scale is 'half'"),
@@ -39,7 +39,7 @@ def test_a_wrong_segmentor_is_told(refused, option, said):
         (('mode=slide',), 'test_cfg.crop_size is None, but has to be a height and a width'),
         (
             ('mode=slide', 'crop_size=(32,32)', 'stride=(64,32)'),
-            'test_cfg.stride is [64, 32], but has to be at most crop_size, (32, 32)',
+            'test_cfg.stride is (64, 32), but has to be at most crop_size, (32, 32)',
         ),
     ],
 )
