@@ -75,7 +75,16 @@ def leave(
     teacher = teacher or (own is not None and own.predicts)
     _load(segmentor, loaded, checkpoint, cfg, teacher)
     plain, notes = plain_config(cfg)
-    sources = our_sources(segmentor, out.name)
+    sources, needs_us = {}, _needing_us(segmentor)
+    if needs_us:
+        theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
+        plain['custom_imports'] = theirs | dict(imports=[*theirs.get('imports', ()), 'mmseg_da'])
+        notes.append(
+            f'{", ".join(needs_us)} of the network cannot leave: {out.name}.py imports mmseg_da, '
+            'which has to be installed where it predicts'
+        )
+    else:
+        sources = our_sources(segmentor, out.name)
     if sources:
         own = [name.removesuffix('.py') for name in sources]
         theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
@@ -107,14 +116,10 @@ def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
     Raises:
         UserError: A class needs more of this package than its registry and errors.
     """
-    kinds = {type(module) for module in network.modules() if is_ours(type(module))}
     prefix = re.sub(r'\W', '_', stem)
     found = {}
-    for module in sorted({kind.__module__ for kind in kinds}):
-        own = [kind for kind in kinds if kind.__module__ == module]
-        copied = Path(inspect.getfile(own[0])).read_text()
-        for ours, theirs in _INSTEAD.items():
-            copied = copied.replace(ours, theirs)
+    for module, own in _our_modules(network).items():
+        copied = _copied(own[0])
         named = ', '.join(sorted(kind.__name__ for kind in own if kind.__name__[0] != '_'))
         if 'mmseg_da' in copied:
             raise UserError(
@@ -123,6 +128,27 @@ def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
         origin = f'# {named} of mmseg_da {__version__}, Apache-2.0; it needs mmseg alone.\n'
         found[f'{prefix}_{module.rpartition(".")[2]}.py'] = origin + copied
     return found
+
+
+def _our_modules(network: nn.Module) -> dict[str, list[type]]:
+    """The classes of ours in a network, by the name of their module."""
+    kinds = {type(module) for module in network.modules() if is_ours(type(module))}
+    names = sorted({kind.__module__ for kind in kinds})
+    return {name: [kind for kind in kinds if kind.__module__ == name] for name in names}
+
+
+def _copied(kind: type) -> str:
+    """The source of the module of a class, with what others have in place of what is ours."""
+    source = Path(inspect.getfile(kind)).read_text()
+    for ours, theirs in _INSTEAD.items():
+        source = source.replace(ours, theirs)
+    return source
+
+
+def _needing_us(network: nn.Module) -> list[str]:
+    """The classes in a network whose source needs more of this package than it may leave with."""
+    modules = _our_modules(network).values()
+    return sorted(kind.__name__ for own in modules if 'mmseg_da' in _copied(own[0]) for kind in own)
 
 
 def _names(out: Path, sources: Mapping[str, str]) -> list[str]:

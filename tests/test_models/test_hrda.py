@@ -16,7 +16,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.functional import fuse
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import dense_forward, encoder_images, predict_labels, require_dense
-from mmseg_da.testing import counted_forwards, toy_optim_wrapper, toy_pspnet
+from mmseg_da.testing import counted_forwards, toy_alignment, toy_optim_wrapper, toy_pspnet
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -43,7 +43,7 @@ def test_the_published_sizes():
     attention = [*(c * 256 + 256 for c in (64, 128, 320, 512)), 1024 * 256, 2 * 256, 257 * 19]
     assert sum(each.numel() for each in segmentor.scale_attention.parameters()) == sum(attention)
     assert sum(attention) == 530_707
-    assert round(millions(segmentor), 2) == 85.68
+    assert round(millions(segmentor), 2) == 85.69
     assert round(millions(segmentor.decode_head), 2) == 3.71
 
 
@@ -257,3 +257,24 @@ def test_a_multiple_that_is_no_cell_of_the_context_is_refused():
     for ask in (lambda x: dense_forward(segmentor, x), lambda x: segmentor(x, mode='tensor')):
         with pytest.raises(UserError, match=r'multiple is 4, .* a stride of 4: set .* of 8'):
             ask(images(64, 128))
+
+
+def test_other_methods_see_the_fused_scores():
+    adaptor = two_scales(dict(adv=toy_alignment()), teacher=None)
+    own = build_wrappers(adaptor)
+    logs = [adaptor.train_step(wide(step), own) for step in range(2)]
+    assert all(torch.isfinite(value) for each in logs for value in each.values())
+    assert {'seg.decode.loss_ce', 'adv.loss_adv'} <= set(logs[0])
+    assert adaptor.segmentor.draws.steps == 4  # source and target
+
+
+@pytest.mark.stack
+def test_half_precision_is_close():
+    segmentor, seen = build(), images(64, 128)
+    with torch.no_grad():
+        exact = segmentor(seen, mode='tensor')
+        with torch.autocast('cpu', torch.bfloat16):
+            rough = segmentor(seen, mode='tensor')
+            dense = dense_forward(segmentor, seen)
+    assert torch.isfinite(dense.logits['decode']).all()
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()

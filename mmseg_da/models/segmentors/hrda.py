@@ -1,6 +1,6 @@
 """A segmentor that sees context at low and detail at high resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -92,6 +92,8 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
                 'HRDAEncoderDecoder: auxiliary_head is set, but the two scales are fused for the '
                 'decode head alone: set auxiliary_head=None'
             )
+        fits = isinstance(scale_attention, Mapping)
+        self._require(fits, 'scale_attention', scale_attention, "a head's config")
         super().__init__(decode_head=decode_head, **network)
         shared = {key: decode_head[key] for key in _SHARED if key in decode_head}
         self.scale_attention = MODELS.build(shared | dict(scale_attention))
