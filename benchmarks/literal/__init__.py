@@ -12,6 +12,7 @@ from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet, LiteralTaughtMin
 from literal.daformer import LiteralDAFormer
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
+from literal.hrda import LiteralHRDA
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
@@ -28,6 +29,7 @@ __all__ = [
     'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',
+    'LiteralHRDA',
     'LiteralJoint',
     'LiteralMinEnt',
     'LiteralMixedFineTuning',

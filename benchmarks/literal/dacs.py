@@ -49,9 +49,11 @@ class MeanTeacher:
     @torch.no_grad()
     def labels(self, images: Tensor, threshold: float, top: int, bottom: int) -> tuple:
         """Pseudo labels, and the weight of each pixel."""
-        scores = self.net.decode_head(self.net.backbone(images))
         scores = F.interpolate(
-            scores, images.shape[-2:], mode='bilinear', align_corners=self.align_corners
+            self.scores(images),
+            images.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners,
         )
         sure, labels = torch.softmax(scores, dim=1).max(dim=1)
         quality = (sure >= threshold).sum().item() / labels.numel()
@@ -59,6 +61,10 @@ class MeanTeacher:
         weights[:, :top] = 0
         weights[:, labels.shape[1] - bottom :] = 0
         return labels, weights
+
+    def scores(self, images: Tensor) -> Tensor:
+        """At the resolution of the head."""
+        return self.net.decode_head(self.net.backbone(images))
 
 
 class Taught:

@@ -20,7 +20,7 @@ class LiteralDAFormer(LiteralDACS):
         net: As in :class:`LiteralDACS`.
         *args: The same.
         things: Numbers of the classes that are things.
-        distance: Weight of the feature distance.
+        distance: Weight of the feature distance; 0, there is none.
         **others: As in :class:`LiteralDACS`.
     """
 
@@ -45,8 +45,10 @@ class LiteralDAFormer(LiteralDACS):
         supervised = self.supervised(outputs, batch)
         supervised.backward(retain_graph=True)
         labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
-        distance = self.weight * self.distance(outputs['features'], images, labels)
-        distance.backward()
+        distance = torch.zeros(())
+        if self.weight:
+            distance = self.weight * self.distance(outputs['features'], images, labels)
+            distance.backward()
         losses = dict(supervised=supervised.item(), distance=distance.item())
         losses |= self.taught(batch)
         self.sgd.step()

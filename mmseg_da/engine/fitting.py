@@ -168,7 +168,7 @@ def _shares(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
 
 
 def _predicts(name: str) -> bool:
-    return not name.startswith('auxiliary_head')
+    return not name.startswith(('auxiliary_head', 'draws.'))
 
 
 def _size(tensor: Tensor) -> str:

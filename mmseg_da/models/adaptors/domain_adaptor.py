@@ -222,7 +222,8 @@ class DomainAdaptor(PhasedModel):
         """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
         ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
         if not any(key.startswith(ours) for key in state_dict):
-            plain = tuple(prefix + part for part in inner)
+            own = {f'{name.split(".")[0]}.' for name in self.segmentor.state_dict()}
+            plain = tuple(prefix + part for part in {*inner, *own})
             for key in [key for key in state_dict if key.startswith(plain)]:
                 state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
         if self.teacher is not None:

@@ -12,7 +12,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.functional import cell_classes, feature_distances
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step
+from mmseg_da.structures import Step, encoder_images
 
 THINGS = (
     'traffic light', 'traffic sign', 'person', 'rider', 'car', 'truck', 'bus', 'train',
@@ -117,8 +117,9 @@ class FeatureDistance(Objective):
         if not self.named:
             raise UserError('FeatureDistance: nobody has named the classes: call `name_classes`')
         features = self._of_level(step.source.dense.feats)
+        seen = encoder_images(step.segmentor, step.source.images)
         with torch.no_grad():
-            reference = self._of_level(self.encoder(step.source.images))
+            reference = self._of_level(self.encoder(seen))
         distances = feature_distances(features, reference)
         things = self.covered(step.source.labels.long(), tuple(distances.shape[1:]))
         count = things.sum(dtype=distances.dtype)
