@@ -157,5 +157,8 @@ def _replace_crop(part: BaseDataset, settings: RareClasses) -> RareClassCrop | N
         if any(kind.__name__ == 'RandomCrop' for kind in type(transform).__mro__):
             transforms[index] = RareClassCrop(transform, settings)
             return transforms[index]
-    print_log('rare_classes: a source pipeline has no RandomCrop: images are drawn, crops are not')
+    print_log(
+        'rare_classes: a source pipeline has no RandomCrop: images are drawn, and taken as they are',
+        'current',
+    )
     return None
