@@ -1,6 +1,6 @@
-"""Compute what autograd keeps in each phase of CyCADA at full size; nothing is trained.
+"""Compute what autograd keeps in each backward of a method at full size; nothing is trained.
 
-    python benchmarks/stage_memory.py configs/cycada_gta2cs.py
+    python benchmarks/stage_memory.py configs/cycada_gta2cs.py configs/daformer_gta2cs.py
 
 Runs every stage's losses on torch's meta device, which knows shapes alone, and sums the bytes of what
 autograd saves for the backward, weights left out: activations, which are most of a training's memory.
@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from mmseg_da.engine.launch import build_model, load_config
 from mmseg_da.engine.stages import TrainingStage, split
 from mmseg_da.errors import user_errors
+from mmseg_da.models.objectives.taught import Draws
+from mmseg_da.registry import DATASETS
 
 GIB = 2**30
 
@@ -66,7 +68,7 @@ def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
     sizes = _sizes(cfg)
-    model = build_model(cfg).to(device).train()
+    model = _ready(build_model(cfg), cfg).to(device).train()
     step = model.begin_step(_batch(sizes, cfg.train_dataloader.batch_size, device))
     found = {}
     for phase in model._phases:  # all, whether a gate is open or not
@@ -79,6 +81,23 @@ def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
                 del losses, saved
                 model.end_stage(step, part)
     return found
+
+
+def _ready(model: nn.Module, cfg: Config) -> nn.Module:
+    """Tell it what a training does before its first iteration, while its tensors have values."""
+    if hasattr(model, 'name_classes'):
+        data = cfg.train_dataloader.dataset.target
+        metainfo = data.get('metainfo') or DATASETS.get(data.type).METAINFO
+        model.name_classes(tuple(metainfo['classes']))
+    for each in model.modules():
+        if isinstance(each, Draws):
+            each.next()  # from now on it knows its number without asking the device
+    return model
+
+
+def stages_of(cfg: Config) -> list[TrainingStage]:
+    """The stages of a config; one that has none is a stage itself."""
+    return split(cfg) if 'stages' in cfg else [TrainingStage('train', cfg)]
 
 
 def _sizes(cfg: Config) -> dict[str, tuple[int, int]]:
@@ -108,7 +127,7 @@ def main() -> None:
     for path in parse_args().configs:
         cfg = load_config(path, None, None)
         print(f'| {path} | backward of | GiB |\n|---|---|---:|')
-        for stage in split(cfg):
+        for stage in stages_of(cfg):
             if stage.given is None:
                 for name, size in kept_bytes(stage).items():
                     print(f'| {stage.name} | {name} | {size / GIB:.2f} |')
