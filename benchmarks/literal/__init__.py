@@ -8,7 +8,7 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
-from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet
+from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet, LiteralTaughtMinEnt
 from literal.daformer import LiteralDAFormer
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
@@ -36,5 +36,6 @@ __all__ = [
     'LiteralSourceConfusion',
     'LiteralSourceOnly',
     'LiteralTaughtAdaptSegNet',
+    'LiteralTaughtMinEnt',
     'LiteralTranslated',
 ]

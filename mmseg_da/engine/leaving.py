@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, put_in_place
-from mmseg_da.engine.fitting import compare, segmentor_weights, weights_of
+from mmseg_da.engine.fitting import compare, segmentor_weights, teacher_weights, weights_of
 from mmseg_da.engine.plain_config import is_ours, plain_config, require_adaptor
 from mmseg_da.errors import UserError
-from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
 from mmseg_da.registry import DATASETS
 from mmseg_da.version import __version__
@@ -40,7 +40,9 @@ sys.path.append('{{ fileDirname }}')
 """
 
 
-def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[str]:
+def leave(
+    cfg: Config, checkpoint: str, out: Path, force: bool = False, teacher: bool = False
+) -> list[str]:
     """Write a folder with a config, a checkpoint and, where it needs them, modules of ours.
 
     The folder appears when it is whole. In one that is there, the files of these names alone are
@@ -51,13 +53,14 @@ def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[
         checkpoint: File or address of an adaptor's or of a plain segmentor's weights.
         out: The folder; its name is that of the files.
         force: Write into a folder that is not empty.
+        teacher: Take the teacher's weights; without it, too, where ``model.teacher.predicts``.
 
     Returns:
         What a user should know: the files that were written, and what had to be left out.
 
     Raises:
         UserError: ``out`` is in use or cannot be written to, the config is of no adaptor, the
-            checkpoint cannot be read or is of another network.
+            checkpoint cannot be read, is of another network, or has no teacher.
     """
     _require_free(out, force)
     require_adaptor(cfg)
@@ -69,7 +72,9 @@ def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[
         )
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     segmentor = getattr(model, SEGMENTOR)
-    _load(segmentor, loaded, checkpoint, cfg)
+    own = getattr(model, TEACHER, None)
+    teacher = teacher or (own is not None and own.predicts)
+    _load(segmentor, loaded, checkpoint, cfg, teacher)
     plain, notes = plain_config(cfg)
     sources = our_sources(segmentor, out.name)
     if sources:
@@ -140,9 +145,12 @@ def _require_free(out: Path, force: bool) -> None:
         )
 
 
-def _load(segmentor: nn.Module, loaded: Any, filename: str, cfg: Config) -> None:
+def _load(
+    segmentor: nn.Module, loaded: Any, filename: str, cfg: Config, teacher: bool = False
+) -> None:
     """Load weights that fit to the last name and shape."""
-    weights = segmentor_weights(weights_of(loaded))
+    weights = weights_of(loaded)
+    weights = teacher_weights(weights, filename) if teacher else segmentor_weights(weights)
     misfits = compare(segmentor, weights)
     if len(misfits.missing) == len(segmentor.state_dict()):
         raise UserError(f'{filename}: holds no weights of the segmentor of {cfg.filename}')

@@ -99,6 +99,9 @@ class TaughtObjective(Objective):
             rows = is_number(value) and value >= 0 and (isinstance(value, int) or value < 1)
             self._require(rows, key, value, 'rows, or a share of the height below 1')
         self._require(quality in QUALITIES, 'quality', quality, f'one of {list(QUALITIES)}')
+        weights = isinstance(heads, Mapping) and list(heads.values())
+        fits = heads is None or (weights and all(is_number(w) and w >= 0 for w in weights))
+        self._require(fits, 'heads', heads, 'a dict of the weight, 0 or more, of each head')
         self.threshold, self.quality = threshold, quality
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
         self.jitter, self.jitter_prob, self.blur_prob = jitter, jitter_prob, blur_prob
