@@ -9,7 +9,7 @@ from host_sync import Watch
 from taught_builders import MASK, MIX, SIZE, alike, build
 
 from mmseg_da.errors import UserError
-from mmseg_da.testing import toy_batch, toy_segformer
+from mmseg_da.testing import toy_batch, toy_preprocessor, toy_segformer
 
 
 def opened(adaptor, batch):
@@ -179,3 +179,12 @@ def test_domains_of_different_sizes_are_told():
     adaptor.data_preprocessor.domains['source'].size = (64, 64)
     with pytest.raises(UserError, match='source images are 2x64x64, target images 2x48x80'):
         adaptor.train_step(toy_batch(), build_wrappers(adaptor))
+
+
+@pytest.mark.parametrize('term', [MIX, MASK | dict(images='source'), MASK | dict(images='both')])
+def test_domains_that_are_normalised_differently_are_told(term):
+    """Jitter works on pixels, which it has from the network's input by the target's statistics."""
+    look = toy_preprocessor() | dict(source=dict(size=SIZE, mean=[100.0] * 3))
+    with pytest.raises(UserError, match=r'objectives.term: .* give source and target one mean'):
+        build(dict(term=term), data_preprocessor=look)
+    build(dict(term=MASK), data_preprocessor=look)
