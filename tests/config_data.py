@@ -29,12 +29,17 @@ def batch(num_classes, size, num=2, sources=1):
 
 def classes_of(dataset):
     """Number of classes of a dataset's config."""
+    return len(names_of(dataset))
+
+
+def names_of(dataset):
+    """Names of the classes of a dataset's config."""
     if dataset.get('type') == 'MergedClasses':
-        return len(dataset['groups'])  # of which every class is a member
+        return tuple(dataset['groups'])  # of which every class is a member
     while isinstance(dataset.get('dataset'), dict):
         dataset = dataset['dataset']
     named = dataset.get('metainfo') or DATASETS.get(dataset['type']).METAINFO
-    return len(named['classes'])
+    return tuple(named['classes'])
 
 
 def domains_of(dataset):

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
+from mmseg_da.engine.distributed import leaving_processes
 from mmseg_da.engine.label_stage import SIZES, check_label_settings, labelling
 from mmseg_da.engine.members import LOW_RESOLUTION, ensemble
 from mmseg_da.errors import UserError, user_errors
@@ -110,5 +111,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with user_errors():
+    with user_errors(), leaving_processes():
         main()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from mmengine.config import ConfigDict
 
 from mmseg_da.engine import launch
+from mmseg_da.engine.distributed import leaving_processes
 from mmseg_da.engine.test_flags import add_test_flags, apply_test_flags, require_files
 from mmseg_da.errors import UserError, user_errors
 from mmseg_da.models.ensemble import AVERAGES
@@ -76,5 +77,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with user_errors():
+    with user_errors(), leaving_processes():
         main()

@@ -3,6 +3,7 @@
 import argparse
 
 from mmseg_da.engine import launch
+from mmseg_da.engine.distributed import leaving_processes
 from mmseg_da.errors import user_errors
 
 
@@ -27,5 +28,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with user_errors():
+    with user_errors(), leaving_processes():
         main()

@@ -9,6 +9,7 @@ import torch
 
 from mmseg_da.datasets.pictures import OUTPUT_SUFFIXES
 from mmseg_da.engine import launch
+from mmseg_da.engine.distributed import leaving_processes
 from mmseg_da.engine.image_translation import ImageTranslation
 from mmseg_da.engine.target_images import TargetImages
 from mmseg_da.engine.trained_translators import fingerprint, load_translator
@@ -188,5 +189,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with user_errors():
+    with user_errors(), leaving_processes():
         main()

@@ -9,6 +9,7 @@ from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
 from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet, LiteralTaughtMinEnt
+from literal.daformer import LiteralDAFormer
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
 from literal.joint import LiteralJoint
@@ -23,6 +24,7 @@ __all__ = [
     'LiteralAdda',
     'LiteralCycleGAN',
     'LiteralDACS',
+    'LiteralDAFormer',
     'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',

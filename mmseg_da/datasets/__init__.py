@@ -1,5 +1,6 @@
 """Data sets, how pairs of them are drawn, and how their labels are converted."""
 
+from mmseg_da.datasets.acdc import ACDCDataset
 from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.datasets.gta import GTADataset
@@ -11,6 +12,7 @@ from mmseg_da.datasets.source_target import SourceTargetDataset
 from mmseg_da.datasets.synthia import SynthiaDataset
 
 __all__ = [
+    'ACDCDataset',
     'CrossCityDataset',
     'Draw',
     'GTADataset',

@@ -29,6 +29,18 @@ def check_classes(model: nn.Module, dataset: Dataset) -> None:
     )
 
 
+def name_classes(model: nn.Module, dataset: Dataset) -> None:
+    """Tell a model that asks for them the names of a dataset's classes.
+
+    Raises:
+        UserError: The model knows classes by other names.
+    """
+    model = getattr(model, 'module', model)
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    if classes and hasattr(model, 'name_classes'):
+        model.name_classes(tuple(classes))
+
+
 def check_pairing(loader: DataLoader) -> None:
     """See that pairs are drawn by a sampler of pairs.
 

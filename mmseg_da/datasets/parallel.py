@@ -14,13 +14,18 @@ from rich.progress import track
 
 from mmseg_da.errors import UserError
 
+_FEWER = 'run the same command again with a smaller --nproc, it goes on where it stopped'
 
-def in_parallel(task: Callable[[Any], Any], items: Sequence, nproc: int) -> Iterator:
+
+def in_parallel(
+    task: Callable[[Any], Any], items: Sequence, nproc: int, remedy: str = _FEWER
+) -> Iterator:
     """Give ``task(item)`` of each item, in order.
 
     Args:
         task: A function that can be pickled.
         nproc: Number of processes; up to 1 means this one.
+        remedy: What to do if a process was killed, for the message.
 
     Raises:
         UserError: One of the processes was killed.
@@ -29,7 +34,7 @@ def in_parallel(task: Callable[[Any], Any], items: Sequence, nproc: int) -> Iter
         return map(task, items)
     pool = ProcessPoolExecutor(nproc, initializer=_end_with_parent)
     # Forked here and not at the first result, by when a progress bar may run its thread.
-    return _drain(pool, pool.map(task, items, chunksize=8))
+    return _drain(pool, pool.map(task, items, chunksize=8), remedy)
 
 
 def _end_with_parent() -> None:
@@ -43,14 +48,11 @@ def _end_with_parent() -> None:
     Thread(target=follow, daemon=True).start()
 
 
-def _drain(pool: ProcessPoolExecutor, results: Iterator) -> Iterator:
+def _drain(pool: ProcessPoolExecutor, results: Iterator, remedy: str) -> Iterator:
     try:
         yield from results
     except BrokenProcessPool:
-        raise UserError(
-            'a process was killed, most likely for lack of memory: '
-            'run the same command again with a smaller --nproc, it goes on where it stopped'
-        ) from None
+        raise UserError(f'a process was killed, most likely for lack of memory: {remedy}') from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -40,7 +40,9 @@ def _leaves(cfg: Any, labelled: bool) -> Iterator[tuple[Mapping[str, Any], bool]
     """Every dataset config that names a folder, and whether its labels are read."""
     if isinstance(cfg, Mapping):
         if 'data_root' in cfg or 'data_prefix' in cfg:
-            yield cfg, labelled
+            # A class that reads several folders says which.
+            parts = getattr(_class(cfg), 'parts', None)
+            yield from ((part, labelled) for part in (parts(cfg) if parts else [cfg]))
             return
         for key, value in cfg.items():
             yield from _leaves(value, labelled and key != 'target')
@@ -126,9 +128,14 @@ def _argument(cfg: Mapping[str, Any], name: str) -> Any:
     """What the config says, else the default of its dataset class; None if neither names it."""
     if cfg.get(name) is not None:
         return cfg[name]
-    kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
+    kind = _class(cfg)
     parameter = inspect.signature(kind).parameters.get(name) if kind else None
     return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
+def _class(cfg: Mapping[str, Any]) -> Any:
+    kind = cfg.get('type')
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
 
 
 def _first_listed(cfg: Mapping[str, Any], path: Path) -> str:

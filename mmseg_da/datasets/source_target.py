@@ -5,7 +5,7 @@ import copy
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from mmseg_da.datasets import few_images, merging
 from mmseg_da.datasets.label_table import LabelTable, Mappings, tables_of
 from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels
+from mmseg_da.datasets.rare_class_sampling import RareClassSampling
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.datasets.samplers import Draw, whole_shares
 from mmseg_da.errors import UserError
@@ -49,9 +50,13 @@ class SourceTargetDataset(Dataset):
             ``None`` draws from all images alike, so a larger source more often.
         labelled: Config of labelled target images, or a list: usually ``FewImages`` around the
             target with its labels, or a dataset whose ``ann_file`` lists them.
+        rare_classes: Settings of :class:`~mmseg_da.datasets.rare_classes.RareClasses`, ``{}`` for
+            the paper's: the sampler draws classes, the rarer the more often, and source images that
+            have them. ``None`` draws images.
 
     Attributes:
         shares: Whole numbers in the proportion of ``source_weights``, or ``None``.
+        rare_classes: What draws classes, or ``None``.
 
     Raises:
         UserError: The class lists differ and the mapping does not bridge them, a dataset is
@@ -61,6 +66,7 @@ class SourceTargetDataset(Dataset):
 
     labelled: BaseDataset | ConcatDataset | None = None
     shares: tuple[int, ...] | None = None
+    rare_classes: RareClassSampling | None = None
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class SourceTargetDataset(Dataset):
         class_mapping: Mappings = None,
         source_weights: Sequence[float] | None = None,
         labelled: dict | Sequence[dict] | None = None,
+        rare_classes: dict | None = None,
     ) -> None:
         self.source, self.target = _build('source', source), _build('target', target)
         for part in _leaves(self.target):
@@ -84,6 +91,8 @@ class SourceTargetDataset(Dataset):
         )
         if source_weights is not None:
             self.shares = whole_shares(source_weights, len(parts))
+        if rare_classes is not None:
+            self.rare_classes = RareClassSampling(rare_classes, parts, self._tables, classes)
         if labelled is not None:
             self.labelled = _build('labelled', labelled)
             self._check_labelled()
@@ -124,20 +133,33 @@ class SourceTargetDataset(Dataset):
         """One sample of each domain; a :class:`Draw` also fixes every random augmentation in it."""
         if isinstance(index, Draw):
             with seeded(index.seed):
-                return self._drawn(*index[:2], index.labelled)
-        return self._drawn(index, index % len(self.target))
+                return self._drawn(index)
+        return self._drawn(Draw(index, index % len(self.target), seed=0))
 
-    def _drawn(self, source: int, target: int, labelled: int | None = None) -> dict[str, dict]:
-        item = dict(source=self.source_sample(source), target=self.target_sample(target))
+    def _drawn(self, draw: Draw) -> dict[str, dict]:
+        source, labelled = draw.source, draw.labelled
+        item = dict(
+            source=self.source_sample(source, draw.rare_class),
+            target=self.target_sample(draw.target),
+        )
         if self.labelled is not None:  # last, so that it changes no augmentation of the others
             number = source % len(self.labelled) if labelled is None else labelled
             item['labelled'] = self.labelled_sample(number)
         return item
 
-    def source_sample(self, index: int) -> dict:
-        """One source image alone, with its labels in the target's classes."""
-        sample = _labelled('source', self.source[index])
+    def source_sample(self, index: int, rare_class: int | None = None) -> dict:
+        """One source image alone, with its labels in the target's classes.
+
+        Args:
+            index: Of the image.
+            rare_class: Target class that its crop is to have enough of.
+        """
         part = _part(self.source, index)
+        wanting = (
+            self.rare_classes.wanting(part, rare_class) if self.rare_classes else nullcontext()
+        )
+        with wanting:
+            sample = _labelled('source', self.source[index])
         self._tables[part].relabel(sample['data_samples'])
         sample['data_samples'].set_metainfo(dict(source_index=part))
         return sample

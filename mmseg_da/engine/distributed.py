@@ -1,8 +1,11 @@
 """Several processes: what they need before, and what they share while they train."""
 
 import datetime
+import gc
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch.distributed
 from mmengine.config import Config
@@ -42,6 +45,20 @@ def prepare(cfg: Config, trains: bool = True) -> None:
         _join_on_cpus(cfg)
     elif get_device() == 'cuda' and cfg.launcher == 'pytorch':
         _check_gpu(int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.device_count())
+
+
+@contextmanager
+def leaving_processes() -> Iterator[None]:
+    """Leave the other processes in order at the end of a tool, if it has joined any.
+
+    Threads of a group that is still there when the interpreter ends may abort the process, and a
+    wrapper that outlives its group may hang.
+    """
+    yield
+    if is_distributed():
+        gc.collect()  # the runner's wrapper is in cycles
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _choose_wrapper(cfg: Config) -> None:

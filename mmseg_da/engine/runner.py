@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop, Priority, Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmseg_da.datasets.agreement import check_classes, check_pairing
+from mmseg_da.datasets.agreement import check_classes, check_pairing, name_classes
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.activation_checkpointing import checkpoint_activations, require_modules
@@ -114,6 +114,7 @@ class DomainAdaptationRunner(Runner):
         built = super().build_train_loop(_ours(loop))
         check_pairing(built.dataloader)
         check_classes(self.model, built.dataloader.dataset)
+        name_classes(self.model, built.dataloader.dataset)
         name_files(built.dataloader.dataset)
         return built
 

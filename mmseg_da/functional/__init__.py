@@ -21,6 +21,7 @@ from mmseg_da.functional.entropy import (
     self_information_map,
     softmax_map,
 )
+from mmseg_da.functional.features import cell_classes, feature_distances
 from mmseg_da.functional.fourier import swap_low_frequencies
 from mmseg_da.functional.mixing import (
     block_mask,
@@ -62,6 +63,7 @@ __all__ = [
     'blocks',
     'blur_size',
     'by_tiles',
+    'cell_classes',
     'class_balanced_thresholds',
     'class_histogram',
     'class_mask',
@@ -76,6 +78,7 @@ __all__ = [
     'domain_accuracy',
     'domain_loss',
     'entropy_map',
+    'feature_distances',
     'from_unit_range',
     'full_precision',
     'gaussian_blur',

@@ -1,9 +1,14 @@
 """Parts, phases and objectives: what is trained, and with which terms."""
 
 from mmseg_da.models.adaptors import AlternatingAdaptor, DomainAdaptor, JointAdaptor
-from mmseg_da.models.backbones import DRN, FCNVGG16, CeilPoolResNet
+from mmseg_da.models.backbones import (
+    DRN,
+    FCNVGG16,
+    CeilPoolResNet,
+    ReleasedMixVisionTransformer,
+)
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
-from mmseg_da.models.decode_heads import ASPPV2Head, FCN8sHead
+from mmseg_da.models.decode_heads import ASPPV2Head, DAFormerHead, FCN8sHead
 from mmseg_da.models.discriminators import (
     PatchDiscriminator,
     PixelDiscriminator,
@@ -13,6 +18,7 @@ from mmseg_da.models.ensemble import SegmentorEnsemble
 from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
+    FeatureDistance,
     LabelledTargetSupervision,
     MaskedConsistency,
     Objective,
@@ -44,11 +50,13 @@ __all__ = [
     'CeilPoolResNet',
     'ClassPrior',
     'CycleTranslator',
+    'DAFormerHead',
     'DomainAdaptor',
     'DomainPreprocessor',
     'EmaTeacher',
     'FCN8sHead',
     'FeatureAlignment',
+    'FeatureDistance',
     'FourierTranslator',
     'FrozenTranslator',
     'ImagePool',
@@ -64,6 +72,7 @@ __all__ = [
     'PixelDiscriminator',
     'PointwiseDiscriminator',
     'PseudoSupervision',
+    'ReleasedMixVisionTransformer',
     'ResnetGenerator',
     'SegmentorEnsemble',
     'SelfTraining',

@@ -1,6 +1,7 @@
 """What several processes need before a runner is built, tried with one process of a launcher."""
 
 import os
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,14 @@ from dist_helpers import free_port
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmseg_da.engine import PhasedDDP, distributed
+from mmseg_da.engine import PhasedDDP, distributed, launch
 from mmseg_da.engine.checkpoints import gather_gradients
-from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
+from mmseg_da.engine.distributed import (
+    fit_for_cpus,
+    leaving_processes,
+    prepare,
+    share_buffers,
+)
 from mmseg_da.engine.launch import build_runner
 from mmseg_da.errors import UserError
 
@@ -47,6 +53,26 @@ def test_processes_without_a_gpu_join_by_gloo(launched, tmp_path):
     assert runner.model.device_ids is None
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert log.count('No GPU: 1 processes on the CPU, backend gloo.') == 1
+
+
+@on_cpu
+@pytest.mark.stack
+def test_a_tool_frees_its_wrapper_and_leaves_the_group(launched):
+    wrappers = []
+
+    def main():
+        runner = launch.train(launched(**{'train_cfg.max_iters': 1}))
+        wrappers.append(weakref.ref(runner.model))
+
+    with leaving_processes():
+        main()
+    assert [wrapper() for wrapper in wrappers] == [None]
+    assert not dist.is_initialized()
+
+
+def test_a_tool_of_one_process_has_no_group_to_leave():
+    with leaving_processes():
+        assert not dist.is_initialized()
 
 
 def norms(kind: str) -> dict:

@@ -52,6 +52,17 @@ def test_a_wrong_hook_is_told(refused, tmp_path, hook, said):
     assert said in refused('train.py', 'own.py', '--cfg-options', *SHORT, *ONE_STAGE)
 
 
+def test_rates_by_stage_of_a_backbone_without_stages_are_told(refused, tmp_path):
+    backbone = (
+        "dict(_delete_=True, type='MixVisionTransformer', embed_dims=16, num_heads=[1, 1, 2, 4])"
+    )
+    text = f"_base_ = '{FINETUNE}'\nmodel = dict(backbone={backbone})\n"
+    (tmp_path / 'own.py').write_text(text)
+    said = refused('train.py', 'own.py', '--cfg-options', *SHORT, *ONE_STAGE)
+    assert f'{LAYERWISE}: MixVisionTransformer has no stages layer1, layer2' in said
+    assert 'Use paramwise_cfg.custom_keys for it' in said
+
+
 def test_the_sampler_of_labelled_images_takes_no_other_dataset(refused, tmp_path):
     base = ROOT / 'configs/small/source_only_toy.py'
     sampler = "train_dataloader = dict(sampler=dict(type='LabelledSampler'))\n"

@@ -9,9 +9,11 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
 from mmseg_da.datasets.samplers.shares import Shares
+from mmseg_da.errors import UserError
 from mmseg_da.registry import DATA_SAMPLERS
 
 _SOURCE, _TARGET, _LABELLED, _FIRST_ORIGIN = range(4)  # whose order it is
+_RARE = 2  # last number of a seed, where Shares have 1
 
 
 class Draw(NamedTuple):
@@ -22,12 +24,15 @@ class Draw(NamedTuple):
         target: Index of the target image.
         seed: Of every random augmentation in them, 0 to 2^32 - 1.
         labelled: Index of the labelled target image, ``None`` where there are none.
+        rare_class: The target class that the source image was drawn for, ``None`` where images are
+            drawn and not classes.
     """
 
     source: int
     target: int
     seed: int
     labelled: int | None = None
+    rare_class: int | None = None
 
 
 @DATA_SAMPLERS.register_module()
@@ -40,10 +45,16 @@ class SourceTargetSampler(Sampler[Draw]):
     n ranks together see what one process with n times the batch size sees. Neither workers nor the
     time of starting have any influence.
 
+    Where the dataset has ``rare_classes``, a source image is not visited but drawn, each time anew:
+    first a class, then one of the images that have enough of it. The target is visited as ever.
+
     Args:
         dataset: A ``SourceTargetDataset``.
         seed: Of the stream; drawn at random, the same on all ranks, if ``None``.
         shuffle: Whether to visit in random order.
+
+    Raises:
+        UserError: ``rare_classes`` without random order, or with labels that do not fit it.
     """
 
     def __init__(self, dataset, seed: int | None = None, shuffle: bool = True) -> None:
@@ -54,6 +65,13 @@ class SourceTargetSampler(Sampler[Draw]):
         self.shuffle = shuffle
         counts = getattr(dataset, 'shares', None)
         self.shares = counts and Shares(counts, dataset.source_sizes, self.seed, shuffle)
+        sampling = getattr(dataset, 'rare_classes', None)
+        if sampling and not shuffle:
+            raise UserError(
+                'train_dataloader.sampler: shuffle=False visits the source in order, but rare_classes '
+                'draws from it at random: leave one of them out'
+            )
+        self.tables = sampling and sampling.tables(separate=bool(counts))
         self.rank, self.world_size = get_dist_info()
         self.start = 0  # draws of this rank to pass over: a resume sets it
 
@@ -87,19 +105,23 @@ class SourceTargetSampler(Sampler[Draw]):
         labelled = None
         if self.num_labelled:
             labelled = self._index(_LABELLED, self.num_labelled, position)
-        return Draw(
-            self._source(position),
-            self._index(_TARGET, self.sizes[1], position),
-            int(state[0]),
-            labelled,
-        )
+        source, rare_class = self._source(position)
+        target = self._index(_TARGET, self.sizes[1], position)
+        return Draw(source, target, int(state[0]), labelled, rare_class)
 
-    def _source(self, position: int) -> int:
-        if not self.shares:
-            return self._index(_SOURCE, self.sizes[0], position)
-        origin, turn = self.shares.draw(position)
-        size, start = self.shares.sizes[origin], self.shares.starts[origin]
-        return start + self._index(_FIRST_ORIGIN + origin, size, turn)
+    def _source(self, position: int) -> tuple[int, int | None]:
+        """The source image at a position, and the class that it is drawn for, if it is."""
+        origin, turn, start = 0, position, 0
+        domain, size = _SOURCE, self.sizes[0]
+        if self.shares:
+            origin, turn = self.shares.draw(position)
+            domain, size = _FIRST_ORIGIN + origin, self.shares.sizes[origin]
+            start = self.shares.starts[origin]
+        if not self.tables:
+            return start + self._index(domain, size, turn), None
+        rng = np.random.default_rng([self.seed, 0, position, _RARE])
+        index, rare_class = self.tables[origin].draw(rng)
+        return start + index, rare_class
 
     def _index(self, domain: int, size: int, turn: int) -> int:
         epoch, offset = divmod(turn, size)

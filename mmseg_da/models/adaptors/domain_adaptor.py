@@ -1,6 +1,6 @@
 """A segmentor and the objectives that adapt it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -93,6 +93,11 @@ class DomainAdaptor(PhasedModel):
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
         self._register_load_state_dict_pre_hook(self._take_plain_segmentor)
+
+    def name_classes(self, classes: Sequence[str]) -> None:
+        """Tell the objectives what the classes of the training data are called."""
+        for objective in self.objectives.values():
+            objective.name_classes(classes)
 
     def parts(self) -> dict[str, nn.Module]:
         parts = {SEGMENTOR: self.segmentor}

@@ -48,6 +48,9 @@ class Objective(BaseModule):
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Called once, when the segmentor is built: check names, build what depends on it."""
 
+    def name_classes(self, classes: Sequence[str]) -> None:
+        """Called before a training with the names of the classes that the segmentor learns."""
+
     def losses(self, step: Step) -> dict[str, Tensor]:
         """The segmentor's losses, weighted. Keys that contain ``loss`` are summed."""
         raise NotImplementedError

@@ -1,0 +1,66 @@
+"""DAFormer's iteration: self-training, and features of things kept near those of ImageNet.
+
+Hoyer et al., "DAFormer: Improving Network Architectures and Training Strategies for
+Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from literal.dacs import LiteralDACS
+from torch import Tensor, nn
+
+
+class LiteralDAFormer(LiteralDACS):
+    """Cross-entropy and feature distance of the source, then the mixture; one update.
+
+    Args:
+        net: As in :class:`LiteralDACS`.
+        *args: The same.
+        things: Numbers of the classes that are things.
+        distance: Weight of the feature distance.
+        **others: As in :class:`LiteralDACS`.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *args: object,
+        things: Sequence[int],
+        distance: float,
+        **others: object,
+    ) -> None:
+        super().__init__(net, *args, **others)
+        self.imagenet = copy.deepcopy(net.backbone)
+        self.imagenet.eval()  # which gives nothing back in mmseg's ResNet
+        self.things, self.weight = things, distance
+
+    def step(self, batch: dict) -> dict[str, float]:
+        self.teacher.move()
+        self.sgd.zero_grad()
+        images = self.images(batch, 'source')
+        outputs = self.forward(images)
+        supervised = self.supervised(outputs, batch)
+        supervised.backward(retain_graph=True)
+        labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
+        distance = self.weight * self.distance(outputs['features'], images, labels)
+        distance.backward()
+        losses = dict(supervised=supervised.item(), distance=distance.item())
+        losses |= self.taught(batch)
+        self.sgd.step()
+        return losses
+
+    def distance(self, features: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the cells of which a thing covers three quarters."""
+        with torch.no_grad():
+            reference = self.imagenet(images)[-1]
+        classes = self.net.decode_head.num_classes
+        one_hot = F.one_hot(labels.where(labels < classes, classes), classes + 1)
+        shares = F.avg_pool2d(
+            one_hot.permute(0, 3, 1, 2).to(images), labels.shape[-1] // features.shape[-1]
+        )
+        covered = sum((shares[:, thing] >= 0.75) for thing in self.things).bool()
+        distances = ((features - reference) ** 2).sum(dim=1).sqrt()
+        return distances[covered].mean() if covered.any() else 0 * distances.sum()
