@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from method_parts import Literal
+from method_parts import CLASSES, Literal
 from methods import METHODS
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -92,6 +92,8 @@ def build_pair(
         cfg['data_preprocessor'][domain] = dict(size=size)
     model: PhasedModel = MODELS.build(Config(dict(model=cfg)).model).to(dtype)
     model.init_weights()
+    if hasattr(model, 'name_classes'):
+        model.name_classes(CLASSES)
     model.train()
     clone = copy.deepcopy(model)
     wrappers = _build_wrappers(model, chosen.optimizers())

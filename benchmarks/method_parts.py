@@ -11,6 +11,7 @@ from mmseg_da.testing import toy_adaptor, toy_optim_wrapper
 
 LR = 1e-4  # small: random weights must not diverge, because infinities take other times
 SUPERVISION = dict(type='SourceSupervision')
+CLASSES = ('road', 'car', 'sky', 'person')  # of the random labels
 
 
 class Literal(Protocol):

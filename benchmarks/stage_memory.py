@@ -1,6 +1,6 @@
 """Compute what a training holds in memory at full size, stage by stage; nothing is trained.
 
-    python benchmarks/stage_memory.py configs/cycada_gta2cs.py configs/mic_dacs_gta2cs.py
+    python benchmarks/stage_memory.py configs/cycada_gta2cs.py configs/mic_daformer_gta2cs.py
 
 Runs every stage's losses on torch's meta device, which knows shapes alone, and sums the bytes of what
 autograd saves for the backward, weights left out: activations, which are most of a training's memory.
@@ -30,6 +30,7 @@ from mmseg_da.engine.stage_kinds import TRAIN
 from mmseg_da.engine.stages import TrainingStage, split
 from mmseg_da.errors import UserError, user_errors
 from mmseg_da.models.objectives.taught import Draws
+from mmseg_da.registry import DATASETS
 
 GIB = 2**30
 KEPT = dict(SGD=1, Adam=2, AdamW=2)  # tensors beside each weight
@@ -130,6 +131,10 @@ def _built(stage: TrainingStage, device: str) -> tuple[nn.Module, Config]:
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
     model = build_model(cfg)
+    if hasattr(model, 'name_classes'):  # as the runner does
+        data = cfg.train_dataloader.dataset.target
+        metainfo = data.get('metainfo') or DATASETS.get(data.type).METAINFO
+        model.name_classes(tuple(metainfo['classes']))
     for module in model.modules():
         if isinstance(module, Draws):
             module.next()  # reads its seed, which has no value on the meta device

@@ -41,6 +41,21 @@ def test_phases_are_told_apart(stages):
     ]  # fmt: skip
 
 
+def test_self_training_of_a_transformer_is_told_from_shapes():
+    cfg = load_config(str(ROOT / 'configs/mic_daformer_gta2cs.py'), None, None)
+    for part in (cfg.model.data_preprocessor.source, cfg.model.data_preprocessor.target):
+        part.size = (64, 96)
+    for name in ('mix', 'mask'):
+        cfg.model.objectives[name].update(ignore_top=0, ignore_bottom=0)
+    cfg.model.segmentor.backbone.update(embed_dims=8, num_layers=[1, 2, 1, 1])
+    cfg.model.segmentor.decode_head.update(in_channels=[8, 16, 40, 64], channels=8)
+    (stage,) = stage_memory.trainings(cfg)
+    computed = stage_memory.kept_bytes(stage)
+    assert computed == stage_memory.kept_bytes(stage, device='cpu')
+    assert list(computed) == ['segmentor (seg, fd)', 'segmentor (mix)', 'segmentor (mask)']
+    assert max(computed.values()) < 1.05 * min(computed.values())
+
+
 def test_full_size_is_what_others_measured():
     """Measured on smaller images and scaled by their area: 6.4 GiB of DeepLabV2 with two heads at
     720x1280, 0.83 GiB of a generator of nine blocks at 400x400, of which identity needs two."""

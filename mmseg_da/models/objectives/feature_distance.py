@@ -78,6 +78,9 @@ class FeatureDistance(Objective):
                 'FeatureDistance compares outputs of the backbone, but the segmentor has a neck, '
                 'which other objectives see: leave this objective out, or the neck'
             )
+        chosen = getattr(segmentor.backbone, 'out_indices', None)
+        if isinstance(chosen, Sequence):  # all of mmseg's backbones; others tell by what they give
+            self._require_level(len(chosen))
         self.num_classes = require_classes(segmentor, 'decode', 'FeatureDistance').out_channels
         self.register_buffer(
             'is_thing', torch.zeros(self.num_classes + 1, dtype=torch.bool), persistent=False
@@ -133,8 +136,11 @@ class FeatureDistance(Objective):
         return self.is_thing[cell_classes(labels, self.num_classes, size, self.min_share)]
 
     def _of_level(self, feats: Sequence[Tensor]) -> Tensor:
-        if not -len(feats) <= self.level < len(feats):
-            raise UserError(
-                f'FeatureDistance: level is {self.level}, but the backbone has {len(feats)} outputs'
-            )
+        self._require_level(len(feats))
         return feats[self.level]
+
+    def _require_level(self, outputs: int) -> None:
+        if not -outputs <= self.level < outputs:
+            raise UserError(
+                f'FeatureDistance: level is {self.level}, but the backbone has {outputs} outputs'
+            )
