@@ -90,7 +90,17 @@ def test_masked_blocks_are_as_many_as_the_ratio_says():
     assert torch.equal(again, mask)
 
 
-@pytest.mark.parametrize('objectives', [dict(mix=MIX), dict(mask=MASK), dict(mix=MIX, mask=MASK)])
+@pytest.mark.parametrize(
+    'objectives',
+    [
+        dict(mix=MIX),
+        dict(mask=MASK),
+        dict(mask=MASK | dict(images='source')),
+        dict(mask=MASK | dict(images='both')),
+        dict(mix=MIX, mask=MASK),
+        dict(mix=MIX | dict(quality='pixel', ignore_top=5, ignore_bottom=0.2)),
+    ],
+)
 def test_it_does_not_wait_for_the_device(objectives):
     always = dict(jitter_prob=1.0, blur_prob=1.0)
     adaptor = build({name: each | always for name, each in objectives.items()})
