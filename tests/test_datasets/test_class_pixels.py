@@ -255,12 +255,13 @@ def count_slowly(root):
     class_pixels(build(config(root, pipeline=[Slow()])))
 
 
-def test_a_killed_count_leaves_nothing_and_the_next_one_counts(tmp_path, monkeypatch):
+@pytest.mark.parametrize('cores', [1, 2])
+def test_a_killed_count_leaves_nothing_and_the_next_one_counts(tmp_path, monkeypatch, cores):
     for number, ids in enumerate(random_labels(40, (2, 2))):
         write_label(tmp_path / 'set', f'{number:02d}', ids)
     started = tmp_path / 'started'
     monkeypatch.setenv('STARTED', str(started))
-    monkeypatch.setattr(module, '_cores', lambda: 1)
+    monkeypatch.setattr(module, '_cores', lambda: cores)
     process = multiprocessing.get_context('fork').Process(
         target=count_slowly, args=(tmp_path / 'set',)
     )

@@ -1,6 +1,7 @@
 """Crops that have enough of a class: those of a literal loop, from an image that is read once."""
 
 import math
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,6 +139,14 @@ def test_the_wish_does_not_outlive_its_sample(data):
     with pytest.raises(UserError), crop.wanting([1]):
         raise UserError('a broken file')
     assert crop.wanted == ()
+
+
+def test_a_copy_in_a_worker_crops_the_same(data):
+    dataset, _ = data()
+    copied = pickle.loads(pickle.dumps(dataset))  # as for workers that are spawned
+    for seed in range(5):
+        draw = Draw(0, 0, seed, rare_class=3)
+        assert copied[draw]['source']['inputs'].equal(dataset[draw]['source']['inputs'])
 
 
 def test_a_resize_before_the_crop_is_done_once(data):

@@ -11,6 +11,7 @@ from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPModule
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
+from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS
 
 
@@ -31,6 +32,9 @@ class DAFormerHead(BaseDecodeHead):
         **kwargs: Arguments of ``BaseDecodeHead``; ``in_channels`` and ``in_index`` are lists,
             ``channels`` is the width of embeddings, branches and output. The papers train with
             plain, not synchronised, batch norm.
+
+    Raises:
+        UserError: ``dilations`` are no whole numbers above 0.
     """
 
     def __init__(
@@ -39,6 +43,11 @@ class DAFormerHead(BaseDecodeHead):
         separable: bool = True,
         **kwargs: Any,
     ) -> None:
+        if dilations is not None and not _are_dilations(dilations):
+            raise UserError(
+                f'DAFormerHead: dilations is {dilations!r}, but has to be a list of whole numbers '
+                'above 0, or None'
+            )
         super().__init__(**kwargs | dict(input_transform='multiple_select'))
         self.embeddings = nn.ModuleList(
             nn.Conv2d(each, self.channels, kernel_size=1) for each in self.in_channels
@@ -75,3 +84,8 @@ class DAFormerHead(BaseDecodeHead):
         if self.branches is not None:
             fused = torch.cat(self.branches(fused), dim=1)
         return self.cls_seg(self.bottleneck(fused))
+
+
+def _are_dilations(value: object) -> bool:
+    listed = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+    return listed and all(type(each) is int and each > 0 for each in value)
