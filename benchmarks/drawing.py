@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from mmseg_da.functional import blocks, uniform, uniforms
+from mmseg_da.functional import blocks, draw_box, uniform, uniforms
 
 
 def draws_of(model: nn.Module, iteration: int, num: int, size: tuple[int, int]) -> dict:
@@ -34,6 +34,22 @@ def draws_of(model: nn.Module, iteration: int, num: int, size: tuple[int, int]) 
             ]
             found['blocks'] = torch.stack(drawn).view(num, rows, columns)
     return found
+
+
+def corners_of(segmentor: nn.Module) -> Callable[[int, tuple[int, int]], tuple[int, int]]:
+    """Where the detail of a segmentor of two scales lies, from the forward that it is at.
+
+    Its ``detail_crop`` is half of the image's sides.
+    """
+    seed, first = int(segmentor.draws.seed), int(segmentor.draws.steps)
+
+    def corners(number: int, size: tuple[int, int]) -> tuple[int, int]:
+        at = [uniform(seed, first + number, 5, axis) for axis in range(2)]
+        crop = [side // 2 for side in size]
+        top, _, left, _ = draw_box(size, crop, segmentor.multiple, at)
+        return top, left
+
+    return corners
 
 
 def _augmentation(objective: nn.Module, key: tuple[int, int], num: int) -> tuple:

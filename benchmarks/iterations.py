@@ -63,7 +63,9 @@ def rows(methods: Iterable[str], segmentors: Iterable[str]) -> list[tuple[str, s
 
 
 def can_run(method: str, segmentor: str) -> bool:
-    """Whether the network has the heads that the method needs."""
+    """Whether the network has the heads that the method needs, and the method takes it."""
+    if segmentor in METHODS[method].unfit:
+        return False
     has_aux = 'auxiliary_head' in SEGMENTORS[segmentor]()
     return has_aux or 'aux' not in METHODS[method].heads
 

@@ -31,6 +31,7 @@ class PaperSizes(NamedTuple):
 IMAGES = PaperSizes(((720, 1280), (512, 1024)), parts=(8, 4))  # AdaptSegNet
 CROPS = PaperSizes(((400, 400), (400, 400)), parts=(10, 5))  # CyCADA, for translation
 EQUAL = PaperSizes(((512, 1024), (512, 1024)), parts=(8, 4))  # FDA
+CROPS1024 = PaperSizes(((1024, 1024), (1024, 1024)), parts=(16, 8))  # HRDA
 CROPS512 = PaperSizes(((512, 512), (512, 512)), parts=(8, 4))  # DACS
 
 
@@ -43,6 +44,7 @@ class Method:
         literal: Makes the plain iteration from a copy of the built model.
         optimizers: Makes the product's ``optim_wrapper``.
         heads: The heads that the segmentor needs; none, there is no segmentor.
+        unfit: Networks that it does not take.
         divisor: Of the sides of images.
         paper: The paper's image sizes.
     """
@@ -51,6 +53,7 @@ class Method:
     literal: Callable[[nn.Module], Literal]
     optimizers: Callable[[], dict]
     heads: tuple[str, ...] = ('decode',)
+    unfit: tuple[str, ...] = ()
     divisor: int = 1
     paper: PaperSizes = IMAGES
 
@@ -59,11 +62,13 @@ def adaptor(objectives: dict, **others: Any) -> Callable[[dict], dict]:
     return lambda segmentor: toy_adaptor(segmentor, objectives, **others)
 
 
-def sgd(rivals: bool) -> Callable[[], dict]:
-    """SGD for the segmentor, Adam for its rivals."""
+def sgd(rivals: bool, **faster: float) -> Callable[[], dict]:
+    """SGD for the segmentor, Adam for its rivals; ``faster`` are multiples of the rate by name."""
 
     def optimizers() -> dict:
         cfg = toy_optim_wrapper(rivals)
+        keys = {name: dict(lr_mult=factor) for name, factor in faster.items()}
+        cfg['segmentor']['paramwise_cfg']['custom_keys'] |= keys
         cfg['segmentor']['optimizer'] |= dict(lr=LR)
         return cfg
 

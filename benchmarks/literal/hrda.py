@@ -1,7 +1,8 @@
 """HRDA's iteration: each cross-entropy on context and detail that are fused, and on the detail.
 
 Hoyer et al., "HRDA: Context-Aware High-Resolution Domain-Adaptive Semantic Segmentation", ECCV
-2022, sections 3.2 to 3.5. Image sides are multiples of 16 pixels.
+2022, sections 3.2 to 3.5. The detail has half of the image's sides, as in the paper (512 of 1024); a
+quarter of these sides is a whole number of cells.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,6 @@ from literal.dacs import MeanTeacher
 from literal.daformer import LiteralDAFormer
 from torch import Tensor, nn
 
-CELL = 4  # pixels per score of the head
-
 
 class WindowTeacher(MeanTeacher):
     """A teacher that sees the context, and overlapping windows of detail.
@@ -21,17 +20,18 @@ class WindowTeacher(MeanTeacher):
     Args:
         net: Backbone, ``decode_head`` and ``scale_attention``.
         alpha: As of the mean teacher.
-        window: Height and width of a window; the next begins at its half.
+        cell: Pixels per score of the head.
     """
 
-    def __init__(self, net: nn.Module, alpha: float, window: tuple[int, int]) -> None:
+    def __init__(self, net: nn.Module, alpha: float, cell: int) -> None:
         super().__init__(net, alpha)
-        self.window = window
+        self.cell = cell
 
     def scores(self, images: Tensor) -> Tensor:
         features = self.net.backbone(F.avg_pool2d(images, 2))
         low = self.net.decode_head(features)
-        (height, width), (rows, columns) = images.shape[-2:], self.window
+        height, width = images.shape[-2:]
+        rows, columns = height // 2, width // 2
         corners = [
             (top, left)
             for top in range(0, height - rows + 1, rows // 2)
@@ -39,10 +39,10 @@ class WindowTeacher(MeanTeacher):
         ]
         crops = [images[:, :, y : y + rows, x : x + columns] for y, x in corners]
         seen = self.net.decode_head(self.net.backbone(torch.cat(crops)))
-        total = torch.zeros(len(images), seen.shape[1], height // CELL, width // CELL).to(seen)
+        total = torch.zeros_like(twice(low))
         count = torch.zeros_like(total)
         for number, (y, x) in enumerate(corners):
-            there = (..., *cells(y, x, rows, columns, CELL))
+            there = (..., *cells(y, x, rows, columns, self.cell))
             total[there] += seen[number * len(images) : (number + 1) * len(images)]
             count[there] += 1
         attention = torch.sigmoid(self.net.scale_attention(features))
@@ -56,8 +56,8 @@ class LiteralHRDA(LiteralDAFormer):
         net: Backbone, ``decode_head`` and ``scale_attention``; the last learns as fast as the head.
         *args: As in :class:`LiteralDAFormer`.
         alpha: Of the teacher.
-        crop: Height and width of the detail.
-        corners: Top and left of the detail, of each forward by its number.
+        corners: Top and left of the detail, by the number of the forward and the image's sides.
+        cell: Pixels per score of the head.
         detail: The share of the loss that the detail's scores take.
         context: The share of the scores of the context, less the attention.
         lr: Of the backbone.
@@ -69,8 +69,8 @@ class LiteralHRDA(LiteralDAFormer):
         net: nn.Module,
         *args: object,
         alpha: float,
-        crop: tuple[int, int],
-        corners: Callable[[int], tuple[int, int]],
+        corners: Callable[[int, tuple[int, int]], tuple[int, int]],
+        cell: int = 4,
         detail: float = 0.1,
         context: float = 0.0,
         lr: float = 0.01,
@@ -78,55 +78,56 @@ class LiteralHRDA(LiteralDAFormer):
     ) -> None:
         super().__init__(net, *args, alpha=alpha, lr=lr, **others)
         self.sgd.add_param_group(dict(params=list(net.scale_attention.parameters()), lr=10 * lr))
-        self.teacher = WindowTeacher(net, alpha, crop)
-        self.crop, self.corners, self.shares = crop, corners, (detail, context)
+        self.teacher = WindowTeacher(net, alpha, cell)
+        self.corners, self.cell, self.shares = corners, cell, (detail, context)
         self.forwards = 0
 
     def forward(self, images: Tensor) -> dict:
-        y, x = self.corners(self.forwards)
+        crop = tuple(side // 2 for side in images.shape[-2:])
+        y, x = self.corners(self.forwards, tuple(images.shape[-2:]))
         self.forwards += 1
         features = self.net.backbone(F.avg_pool2d(images, 2))
         low = self.net.decode_head(features)
         high = self.net.decode_head(
-            self.net.backbone(images[:, :, y : y + self.crop[0], x : x + self.crop[1]])
+            self.net.backbone(images[:, :, y : y + crop[0], x : x + crop[1]])
         )
         attention = torch.sigmoid(self.net.scale_attention(features))
         inside = torch.zeros_like(attention)
-        inside[(..., *cells(y, x, *self.crop, 2 * CELL))] = 1
+        inside[(..., *cells(y, x, *crop, 2 * self.cell))] = 1
         attention = attention * inside
         whole = torch.zeros_like(twice(low))
-        whole[(..., *cells(y, x, *self.crop, CELL))] = high
+        whole[(..., *cells(y, x, *crop, self.cell))] = high
         context = (1 - attention) * low
         return dict(
             decode=self.resized(twice(attention) * whole + twice(context), images),
-            detail=F.interpolate(high, self.crop, mode='bilinear'),
+            detail=F.interpolate(high, crop, mode='bilinear'),
             context=self.resized(context, images),
-            corner=(y, x),
+            box=(y, x, *crop),
             features=features[-1],
         )
 
     def supervised(self, outputs: dict, batch: dict, domain: str = 'source') -> Tensor:
         labels = torch.cat([each.gt_sem_seg.data for each in batch[domain]['data_samples']])
-        return self.criterion(outputs, labels, torch.ones_like(outputs['decode'][:, 0]))
+        return self.criterion(outputs, labels)
 
     def weighted(self, images: Tensor, labels: Tensor, weights: Tensor) -> float:
         loss = self.criterion(self.forward(images), labels, weights)
         loss.backward()
         return loss.item()
 
-    def criterion(self, outputs: dict, labels: Tensor, weights: Tensor) -> Tensor:
-        """Cross-entropies over all pixels, the ignored ones in the count."""
+    def criterion(self, outputs: dict, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Mean cross-entropies: weighted ones of all pixels, else of the labelled ones."""
 
-        def loss(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-            each = F.cross_entropy(scores, labels, ignore_index=255, reduction='none')
-            return (each * weights).sum() / labels.numel()
+        def loss(scores: Tensor, there: tuple = (...,)) -> Tensor:
+            if weights is None:
+                return F.cross_entropy(scores, labels[there], ignore_index=255)
+            each = F.cross_entropy(scores, labels[there], ignore_index=255, reduction='none')
+            return (each * weights[there]).sum() / each.numel()
 
-        there = (..., *cells(*outputs['corner'], *self.crop, 1))
         detail, context = self.shares
-        fused = loss(outputs['decode'], labels, weights)
-        fine = loss(outputs['detail'], labels[there], weights[there])
-        total = (1 - detail - context) * fused + detail * fine
-        return total + context * loss(outputs['context'], labels, weights) if context else total
+        fine = loss(outputs['detail'], (..., *cells(*outputs['box'], 1)))
+        total = (1 - detail - context) * loss(outputs['decode']) + detail * fine
+        return total + context * loss(outputs['context']) if context else total
 
     def distance(self, features: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Of the features of the context."""

@@ -2,10 +2,9 @@
 
 from taught_builders import build
 
-from mmseg_da.functional import draw_box, uniform
 from mmseg_da.testing import toy_batch, toy_preprocessor, toy_segformer
 
-SIZE, CROP = (64, 128), (32, 64)
+SIZE = (64, 128)
 HEAD = dict(
     type='DAFormerHead',
     in_channels=[8, 8, 8, 8],
@@ -15,7 +14,7 @@ HEAD = dict(
     num_classes=4,
     dropout_ratio=0.0,
     align_corners=False,
-    loss_decode=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0),
 )
 
 
@@ -52,18 +51,6 @@ def wide(seed: int = 0, num: int = 2) -> dict:
         if seed % 2:
             labels[:, 4:62, 2:63] = 1
     return batch
-
-
-def corners_of(segmentor):
-    """Where the detail of each forward lies, from the one that the segmentor is at."""
-    seed, first = int(segmentor.draws.seed), int(segmentor.draws.steps)
-
-    def corners(number: int) -> tuple[int, int]:
-        at = [uniform(seed, first + number, 5, axis) for axis in range(2)]
-        top, _, left, _ = draw_box(SIZE, CROP, 8, at)
-        return top, left
-
-    return corners
 
 
 def weights_of(segmentor) -> dict:

