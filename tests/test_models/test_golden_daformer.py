@@ -30,12 +30,12 @@ SIZES = dict(
 )
 
 
-class RatesOnTheHost(TorchFunctionMode):
-    """The MiT reads its drop-path rates while it is built."""
+class NumbersOnTheHost(TorchFunctionMode):
+    """Numbers that are read while a model is built have values: drop-path rates, means of images."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if func is torch.linspace:
+        if func in (torch.linspace, torch.tensor):
             kwargs['device'] = 'cpu'
         return func(*args, **kwargs)
 
@@ -45,7 +45,7 @@ def model_of(name: str) -> nn.Module:
     init_default_scope(cfg.default_scope)
     model = ConfigDict(cfg.model)
     model.segmentor.backbone.pop('init_cfg')
-    with torch.device('meta'), RatesOnTheHost():
+    with torch.device('meta'), NumbersOnTheHost():
         return MODELS.build(model)
 
 
