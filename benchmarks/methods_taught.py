@@ -68,7 +68,7 @@ def _two_scales(segmentor: dict) -> dict:
     """DACS on a segmentor that sees context and detail; of any stride up to 8."""
     head = segmentor['decode_head']
     level = head['in_channels'], head['in_index']
-    channels, index = (each[-1] if isinstance(each, list) else each for each in level)
+    channels, index = (each[0] if isinstance(each, list) else each for each in level)
     attention = dict(
         type='FCNHead', in_channels=channels, in_index=index, channels=64, dropout_ratio=0.0,
         num_convs=1, kernel_size=1, concat_input=False, norm_cfg=dict(type='BN'),

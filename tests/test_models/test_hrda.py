@@ -277,3 +277,11 @@ def test_half_precision_is_close():
             dense = dense_forward(segmentor, seen)
     assert torch.isfinite(dense.logits['decode']).all()
     assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+def test_an_attention_of_another_level_is_resized():
+    coarse = dict(type='FCNHead', channels=8, num_convs=0, concat_input=False)
+    coarse |= dict(in_channels=8, in_index=2)
+    segmentor = build(scale_attention=coarse)
+    assert dense_forward(segmentor, images(64, 128)).logits['decode'].shape == (2, 4, 16, 32)
+    assert segmentor(images(64, 128), mode='tensor').shape == (2, 4, 16, 32)

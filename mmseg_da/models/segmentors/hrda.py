@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmseg.models.utils import resize
 from torch import Tensor
 
 from mmseg_da.errors import UserError
@@ -50,7 +51,7 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
         decode_head: Config of a head with one map of scores.
         scale_attention: Config of a head that says, class by class or with one channel, how much
             the detail is to be trusted (before the sigmoid). Its inputs, classes and norm are those
-            of ``decode_head``, if it does not say otherwise.
+            of ``decode_head``, if it does not say otherwise; its scores are resized to those.
         detail_crop: Height and width of the detail in pixels, or the share of the image's sides.
         context_scale: Size of the context, one over a whole number.
         multiple: Of which the origin and the sides of detail crops and windows are multiples, so
@@ -165,7 +166,7 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
         feats, detail_feats = self.extract_feat(images), self._encode(cut(padded, box))
         context, detail = self.decode_head(feats), self.decode_head(detail_feats)
         stride = self._stride(context, detail, padded.shape[-2:], box)
-        attention, cells = self._attention(feats), scaled_box(box, stride)
+        attention, cells = self._attention(feats, context), scaled_box(box, stride)
         fused = cut(self._fuse(context, detail, attention, cells), _kept(images, stride))
         parts = [
             Part(fused, 1 - self.detail_weight - self.context_weight),
@@ -194,12 +195,17 @@ class HRDAEncoderDecoder(BatchedSlideEncoderDecoder):
         stride = self._stride(context, windows[0], size, boxes[0])
         cells = [scaled_box(box, stride) for box in boxes]
         detail = averaged(windows, cells, [side // stride for side in size])
-        fused = self._fuse(context, detail, self._attention(feats), None)
+        fused = self._fuse(context, detail, self._attention(feats, context), None)
         return cut(fused, _kept(inputs, stride))
 
-    def _attention(self, feats: Feats) -> Tensor:
-        """How much the detail is to be trusted, by the context, in [0, 1]."""
-        return self.scale_attention(feats).sigmoid()
+    def _attention(self, feats: Feats, context: Tensor) -> Tensor:
+        """How much the detail is to be trusted, by the context, in [0, 1]; of the context's size."""
+        scores = self.scale_attention(feats)
+        if scores.shape[-2:] != context.shape[-2:]:
+            scores = resize(
+                scores, context.shape[-2:], mode='bilinear', align_corners=self.align_corners
+            )
+        return scores.sigmoid()
 
     def _steps(self, crop: Sequence[int]) -> list[int]:
         """From one detail window to the next."""
