@@ -1,6 +1,6 @@
 """What objectives that learn from a teacher share: pseudo labels, augmentation, cross-entropy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +36,8 @@ class TaughtObjective(Objective):
             of the height as a float below 1.
         ignore_bottom: The same at the bottom.
         jitter: Strength s of the colour jitter: factors are drawn in 1 - s to 1 + s, hue in turns
-            of -s to s, per image.
+            of -s to s, per image. Four numbers are those of brightness, contrast, saturation and
+            hue.
         jitter_prob: Probability that a batch is jittered.
         blur_prob: Probability that it is blurred, with a sigma of 0.15 to 1.15 pixels per image.
         heads: Weight of each head that learns; the decode head alone, if ``None``.
@@ -56,18 +57,20 @@ class TaughtObjective(Objective):
         quality: str = 'batch',
         ignore_top: float = 0,
         ignore_bottom: float = 0,
-        jitter: float = 0.2,
+        jitter: float | Sequence[float] = 0.2,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
         heads: Mapping[str, float] | None = None,
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(loss_weight)
-        shares = dict(
-            threshold=threshold, jitter=jitter, jitter_prob=jitter_prob, blur_prob=blur_prob
-        )
+        shares = dict(threshold=threshold, jitter_prob=jitter_prob, blur_prob=blur_prob)
         for key, value in shares.items():
-            self._require(is_number(value) and 0 <= value <= 1, key, value, 'in [0, 1]')
+            self._require(_is_share(value), key, value, 'in [0, 1]')
+        strengths = [jitter] * 4 if is_number(jitter) else jitter
+        fits = isinstance(strengths, Sequence) and len(strengths) == 4
+        fits = fits and all(_is_share(each) for each in strengths)
+        self._require(fits, 'jitter', jitter, 'in [0, 1], or four such numbers')
         for key, value in dict(ignore_top=ignore_top, ignore_bottom=ignore_bottom).items():
             rows = is_number(value) and value >= 0 and (isinstance(value, int) or value < 1)
             self._require(rows, key, value, 'rows, or a share of the height below 1')
@@ -77,7 +80,7 @@ class TaughtObjective(Objective):
         self._require(fits, 'heads', heads, 'a dict of the weight, 0 or more, of each head')
         self.threshold, self.quality = threshold, quality
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
-        self.jitter, self.jitter_prob, self.blur_prob = jitter, jitter_prob, blur_prob
+        self.jitter, self.jitter_prob, self.blur_prob = tuple(strengths), jitter_prob, blur_prob
         self.heads = {'decode': 1.0} if heads is None else dict(heads)
         self.draws = Draws()
 
@@ -128,7 +131,7 @@ class TaughtObjective(Objective):
     def jitter_of(self, key: tuple[int, int], image: int) -> tuple[list[float], list[int]]:
         """Factors of brightness, contrast, saturation and hue, and their order."""
         drawn = [uniform(*key, self.salt, 2, image, number) for number in range(8)]
-        spread = [self.jitter * (2 * each - 1) for each in drawn[:4]]
+        spread = [s * (2 * each - 1) for s, each in zip(self.jitter, drawn[:4], strict=True)]
         factors = [1 + each for each in spread[:3]] + [spread[3]]
         return factors, sorted(range(4), key=lambda number: drawn[4 + number])
 
@@ -194,3 +197,7 @@ def image_numbers(images: Tensor) -> list[int]:
 def is_number(value: object) -> bool:
     """An int or a float, but no bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: object) -> bool:
+    return is_number(value) and 0 <= value <= 1

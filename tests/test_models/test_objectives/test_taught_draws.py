@@ -97,6 +97,16 @@ def test_the_strength_is_that_of_the_config():
     assert -0.25 <= factors[:, 3].min() < -0.249
 
 
+def test_each_kind_of_jitter_may_have_its_own_strength():
+    mix = build(dict(mix=MIX | dict(jitter=[0.5, 0.25, 0.0, 0.1]))).objectives['mix']
+    factors = torch.tensor([mix.jitter_of((3, n), 0)[0] for n in range(DRAWS)])
+    middle = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    widest = (factors - middle).abs().amax(dim=0)
+    torch.testing.assert_close(widest, torch.tensor([0.5, 0.25, 0.0, 0.1]), rtol=0.02, atol=0)
+    one = build(dict(mix=MIX | dict(jitter=0.25))).objectives['mix']
+    assert one.jitter_of((3, 1), 0)[0][1] == mix.jitter_of((3, 1), 0)[0][1]
+
+
 def test_brightness_is_added_to_pixels_not_multiplied():
     """A black image becomes grey by a factor above one, in the units of the network's input."""
     adaptor = build(dict(mix=MIX | dict(jitter_prob=1.0, blur_prob=0.0)))
