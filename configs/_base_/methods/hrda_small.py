@@ -1,10 +1,7 @@
-# For short trainings on a CPU: a threshold that a young network reaches. `two_scales` makes any
-# segmentor one of two scales, with a detail of half the image's sides.
-teacher = dict(alpha=0.99)
-objectives = dict(
-    seg=dict(type='SourceSupervision'),
-    mix=dict(type='SelfTraining', threshold=0.9),
-)
+# The terms of dacs_small.py. `two_scales` makes any segmentor one of two scales, with a detail of half the
+# image's sides.
+_base_ = './dacs_small.py'
+
 two_scales = dict(
     type='HRDAEncoderDecoder',
     scale_attention=dict(type='DAFormerHead', dilations=None, channels=32, dropout_ratio=0.1),
