@@ -20,6 +20,7 @@ from mmseg_da.functional.entropy import (
     robust_entropy,
     self_information_map,
     softmax_map,
+    upsampled_scores,
 )
 from mmseg_da.functional.features import cell_classes, feature_distances
 from mmseg_da.functional.fourier import swap_low_frequencies
@@ -100,5 +101,6 @@ __all__ = [
     'to_unit_range',
     'uniform',
     'uniforms',
+    'upsampled_scores',
     'windows',
 ]

@@ -4,13 +4,12 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import softmax_map
+from mmseg_da.functional import softmax_map, upsampled_scores
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step, View
@@ -76,12 +75,8 @@ class ClassPrior(Objective):
         self.register_buffer('prior', prior, persistent=False)
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        logits = F.interpolate(
-            step.target.dense.logits[self.head],
-            step.target.images.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
+        size = step.target.images.shape[-2:]
+        logits = upsampled_scores(step.target.dense.logits[self.head], size, self.align_corners)
         found = softmax_map(logits).mean(dim=(2, 3))
         short = (self.mu * self._prior(step).to(found) - found).clamp(min=0)
         return dict(loss_prior=self.loss_weight * short.sum(dim=1).mean())
