@@ -102,9 +102,8 @@ class SourceTargetDataset(Dataset):
         classes = self._metainfo['classes']
         for part in _leaves(self.labelled):
             _same_classes(self.target, part)
-            if part._fully_initialized:
-                few_images.require_once(part)
-                few_images.require_files(part, 'labelled dataset')
+            few_images.require_once(part)
+            few_images.require_files(part, 'labelled dataset')
         self._labelled_table = LabelTable(classes, classes)
 
     def _note_few_images(self) -> None:
@@ -211,6 +210,8 @@ def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDatas
 def _build_one(domain: str, cfg: dict) -> BaseDataset:
     try:
         built = DATASETS.build(cfg)
+        if domain == 'labelled':  # few, and looked at one by one
+            built.full_init()
         name_files(built)
         return built
     except ValueError as error:
