@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
@@ -50,6 +51,11 @@ class ClassPrior(Objective):
         super().__init__(loss_weight)
         if not 0 < mu <= 1:
             raise UserError(f'ClassPrior: mu={mu!r} must be in (0, 1]')
+        if prior is not None and not _are_numbers(prior):
+            raise UserError(
+                f'ClassPrior: prior={prior!r} must be a list of numbers, the share of each class; None '
+                'counts them'
+            )
         if prior is not None and (
             min(prior, default=-1) < 0 or not math.isclose(sum(prior), 1, abs_tol=1e-3)
         ):
@@ -90,6 +96,13 @@ class ClassPrior(Objective):
         all_reduce(seen)  # every process holds the same counts
         self.counts += seen
         return self.counts / self.counts.sum().clamp(min=1)
+
+
+def _are_numbers(prior: Any) -> bool:
+    return isinstance(prior, list | tuple) and all(
+        isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each)
+        for each in prior
+    )
 
 
 def _counted(source: View, classes: int) -> Tensor:
