@@ -71,8 +71,7 @@ def few_images(dataset: dict, num: int, seed: int = 0) -> BaseDataset:
             f'FewImages: {type(built).__name__} is no dataset of image files; give one dataset, not '
             'several'
         )
-    if not built._fully_initialized:
-        return built  # asked for its classes alone
+    built.full_init()  # also with lazy_init=True: what would be read later is all of its images
     names = image_names(built)
     chosen = choose_few(names, num, seed)
     kept = set(chosen)

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from torch.utils.data import Dataset
 
+from mmseg_da.datasets.few_images import few_images
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.datasets.source_target import SourceTargetDataset, seeded
@@ -44,7 +45,9 @@ class OneDomain(Dataset):
         if cfg.get(domain) is None:
             raise UserError('train_dataloader.dataset has no labelled target images')
         check_data(dict(train_dataloader=dict(dataset={domain: cfg[domain]})))
-        others = {name: _unread(cfg[name]) for name in DOMAINS if name in cfg and name != domain}
+        others = {name: _unread(cfg[name]) for name in ('source', 'target') if name != domain}
+        if domain != 'labelled' and 'labelled' in cfg:
+            others['labelled'] = None  # its classes are the target's
         self.dataset = DATASETS.build(cfg | others)
         self.samples = getattr(self.dataset, domain)
 
@@ -78,9 +81,11 @@ def _unread(cfg: Any) -> Any:
         return [_unread(each) for each in cfg]
     if not isinstance(cfg, Mapping):
         return cfg
-    if isinstance(cfg.get('dataset'), Mapping):
-        return cfg | dict(dataset=_unread(cfg['dataset']))
     kind = cfg.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(cfg.get('dataset'), Mapping):
+        inner = _unread(cfg['dataset'])
+        # A choice would read the names of all images; the classes are the same without.
+        return inner if kind is few_images else cfg | dict(dataset=inner)
     waits = isinstance(kind, type) and issubclass(kind, BaseDataset)
     return cfg | dict(lazy_init=True) if waits else cfg

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine.dataset import BaseDataset
 from PIL import Image
 
 from mmseg_da.datasets.label_files import read_indices
@@ -44,6 +45,30 @@ def find_label(folder: Path, image: str) -> Path | None:
     parts = Path(os.path.abspath(image)).with_suffix('.png').parts[1:]
     candidates = (folder.joinpath(*parts[start:]) for start in range(len(parts)))
     return next((path for path in candidates if path.is_file()), None)
+
+
+def root_of(folder: Path, images: Sequence[str]) -> Path:
+    """The folder of images below which each lies as its label does below ``folder``.
+
+    Raises:
+        UserError: There is none, for an image has no label; names it.
+    """
+    labels = {path.relative_to(folder) for path in folder.rglob('*.png')}
+    paths = [Path(os.path.abspath(image)) for image in images]
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    found: list[tuple[int, Path, Path]] = []
+    for root in (common, *common.parents):
+        missing = [p for p in paths if p.relative_to(root).with_suffix('.png') not in labels]
+        if not missing:
+            return root
+        found.append((len(missing), root, missing[0]))
+    raise _no_label(min(found, key=lambda each: each[0])[-1], folder)
+
+
+def _no_label(image: str | Path, folder: Path) -> UserError:
+    return UserError(
+        f'{image}: has no pseudo label in {folder}. They were made of other images: make them anew'
+    )
 
 
 def write_label(path: Path, labels: np.ndarray, palette: Sequence[Sequence[int]] | None) -> None:
@@ -107,6 +132,33 @@ def loads_pseudo_labels(transforms: Iterable) -> bool:
     return False
 
 
+def match_labels(datasets: Sequence[BaseDataset], pipelines: Sequence[Iterable]) -> None:
+    """Tie pseudo labels to the images of their datasets.
+
+    Args:
+        datasets: Of the target; those that have not read their list are passed over.
+        pipelines: All transforms of each.
+
+    Raises:
+        UserError: An image has no label, or two datasets would share one.
+    """
+    owners: dict[Path, str] = {}
+    for dataset, transforms in zip(datasets, pipelines, strict=True):
+        own = [each for each in transforms if isinstance(each, LoadPseudoLabels)]
+        if not own or not dataset._fully_initialized:
+            continue
+        images = [str(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
+        for loader in own:
+            loader.belong_to(images)
+            for image in images:
+                owner = owners.setdefault(loader.label_of(image), image)
+                if os.path.abspath(owner) != os.path.abspath(image):
+                    raise UserError(
+                        f'{image} and {owner} would both have the pseudo label of the latter in '
+                        f'{loader.folder}: make labels of all images of the target at once'
+                    )
+
+
 @TRANSFORMS.register_module()
 class LoadPseudoLabels(BaseTransform):
     """Loads what a segmentor has said about a target image, as its label.
@@ -123,7 +175,12 @@ class LoadPseudoLabels(BaseTransform):
     Raises:
         UserError: There is no such folder; while loading, an image has no label, or one that is
             damaged or of another size.
+
+    Attributes:
+        root: Below it images lie as labels do below ``folder``; ``None`` until :meth:`belong_to`.
     """
+
+    root: Path | None = None
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -132,14 +189,27 @@ class LoadPseudoLabels(BaseTransform):
                 f'{folder}: no such folder of pseudo labels. tools/make_pseudo_labels.py writes one'
             )
 
+    def belong_to(self, images: Sequence[str]) -> None:
+        """Match labels by their whole path below one folder, which all images of a dataset tell.
+
+        Raises:
+            UserError: One of them has no label.
+        """
+        self.root = root_of(self.folder, images)
+
+    def label_of(self, image: str) -> Path | None:
+        """The label of an image, if it has one: without known images, that of the likest path."""
+        if self.root is None:
+            return find_label(self.folder, image)
+        below = os.path.relpath(os.path.abspath(image), self.root)
+        path = (self.folder / below).with_suffix('.png')
+        return path if path.is_file() else None
+
     def transform(self, results: dict) -> dict:
         """Add ``gt_seg_map``, which the dataset renames when the sample is packed."""
-        path = find_label(self.folder, results['img_path'])
+        path = self.label_of(results['img_path'])
         if path is None:
-            raise UserError(
-                f'{results["img_path"]}: has no pseudo label in {self.folder}. They were made of other '
-                'images: make them anew'
-            )
+            raise _no_label(results['img_path'], self.folder)
         try:
             labels = read_indices(path)
         except ValueError as error:

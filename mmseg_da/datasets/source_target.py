@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from mmseg_da.datasets import few_images, merging
 from mmseg_da.datasets.label_table import LabelTable, Mappings, tables_of
-from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels
+from mmseg_da.datasets.pseudo_labels import loads_pseudo_labels, match_labels
 from mmseg_da.datasets.rare_class_sampling import RareClassSampling
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.datasets.samplers import Draw, whole_shares
@@ -82,7 +82,9 @@ class SourceTargetDataset(Dataset):
             _refuse_annotations(part)
             _same_classes(self.target, part)
         targets = _leaves(self.target)
-        self._self_labelled = [loads_pseudo_labels(_flat([part.pipeline])) for part in targets]
+        pipelines = [list(_flat([part.pipeline])) for part in targets]
+        self._self_labelled = [loads_pseudo_labels(each) for each in pipelines]
+        match_labels(targets, pipelines)
         self._metainfo = copy.deepcopy(self.target.metainfo)
         classes = self._metainfo['classes']
         parts = _leaves(self.source)
@@ -102,9 +104,8 @@ class SourceTargetDataset(Dataset):
         classes = self._metainfo['classes']
         for part in _leaves(self.labelled):
             _same_classes(self.target, part)
-            if part._fully_initialized:
-                few_images.require_once(part)
-                few_images.require_files(part, 'labelled dataset')
+            few_images.require_once(part)
+            few_images.require_files(part, 'labelled dataset')
         self._labelled_table = LabelTable(classes, classes)
 
     def _note_few_images(self) -> None:
@@ -211,6 +212,8 @@ def _build(domain: str, cfg: dict | Sequence[dict]) -> BaseDataset | ConcatDatas
 def _build_one(domain: str, cfg: dict) -> BaseDataset:
     try:
         built = DATASETS.build(cfg)
+        if domain == 'labelled':  # few, and looked at one by one
+            built.full_init()
         name_files(built)
         return built
     except ValueError as error:

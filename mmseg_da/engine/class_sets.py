@@ -6,10 +6,13 @@ from typing import Any
 
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
+from mmseg_da.datasets import agreement
 from mmseg_da.engine.fitting import unwrapped
 from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.weights import classes_in
 
 CLASSIFIER = 'conv_seg'
 """The layer of mmseg's decode heads that gives a score per class."""
@@ -46,19 +49,6 @@ def starts_training(runner: Runner) -> bool:
     return isinstance(runner._train_loop, BaseLoop) and not resumes
 
 
-def classes_in(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The classes that a checkpoint says its weights are of, in order; ``None`` if it does not.
-
-    Read where mmengine's runner notes the training data, and where mmseg 0.x did.
-    """
-    meta = checkpoint.get('meta')
-    if not isinstance(meta, Mapping):
-        return None
-    noted = meta.get('dataset_meta')
-    classes = noted.get('classes') if isinstance(noted, Mapping) else meta.get('CLASSES')
-    return tuple(classes) if classes else None
-
-
 def training_classes(runner: Runner) -> tuple[str, ...]:
     """The classes of the training data of a runner, in order; none if it names none."""
     metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None) or {}
@@ -69,6 +59,41 @@ def first_difference(theirs: Sequence[str], ours: Sequence[str]) -> int | None:
     """The first class that is not the same in two lists of one length, without regard to case."""
     pairs = enumerate(zip(theirs, ours, strict=True))
     return next((at for at, (one, other) in pairs if _key(one) != _key(other)), None)
+
+
+def check_classes(model: nn.Module, dataset: Dataset) -> None:
+    """Compare the classes of a model that is to predict with those of the data, as far as each says.
+
+    Raises:
+        UserError: They differ in number, or those of its checkpoints in name or order.
+    """
+    agreement.check_classes(model, dataset)
+    check_names(model, (getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
+
+
+def check_names(model: nn.Module, classes: Sequence[str]) -> None:
+    """See that class numbers mean the same to a ``SegmentorEnsemble`` and to the data.
+
+    Args:
+        model: Of any kind; others, and networks whose checkpoints name no classes, pass.
+        classes: Of the data, in order. Lists of other lengths are not compared.
+
+    Raises:
+        UserError: A class has another name in the checkpoint; names the first.
+    """
+    model = unwrapped(model)
+    theirs, file = getattr(model, 'classes', None), getattr(model, 'named_by', None)
+    if not theirs or not file or len(theirs) != len(classes):
+        return
+    at = first_difference(theirs, classes)
+    if at is not None:
+        raise UserError(
+            f'{file}: was trained on other classes than the data, though both have {len(classes)}: '
+            f'class {at} is {theirs[at]!r} there and {classes[at]!r} here, so what it predicts would '
+            'stand for the wrong classes. Take data and a checkpoint of the same classes in the same '
+            'order; a class with two names needs one: in metainfo=dict(classes=...) of the data, or in '
+            "meta['dataset_meta']['classes'] of the checkpoint"
+        )
 
 
 def check_meaning(runner: Runner, checkpoint: Mapping[str, Any], filename: str) -> None:

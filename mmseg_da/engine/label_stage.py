@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mmseg_da.datasets.one_domain import OneDomain
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.engine import launch
+from mmseg_da.engine.class_sets import check_names
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.label_rules import label_rule
 from mmseg_da.engine.members import check_members, ensemble_of_stage, names_of
@@ -126,7 +127,8 @@ def labelling(
         tell: Is told how far it is.
 
     Raises:
-        UserError: The config has no target, a network does not fit, or as :class:`PseudoLabels`.
+        UserError: The config has no target, a network does not fit or has the target's classes in
+            another order, or as :class:`PseudoLabels`.
     """
     where = f'{cfg.filename}: {LABEL}'
     rule = label_rule(settings.get('rule', CODE_OF_FDA), f'{where}.rule')
@@ -184,6 +186,7 @@ def _check_classes(cfg: Config, network: nn.Module, images: OneDomain) -> None:
             f'{cfg.filename}: the networks predict {predicted} classes, but the target has '
             f'{len(classes)}: {", ".join(classes)}'
         )
+    check_names(network, classes)
 
 
 def _of_first_process(name: str) -> str:

@@ -15,10 +15,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmseg_da.datasets.agreement import check_classes
 from mmseg_da.datasets.outputs import require_own_names, require_writable
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
+from mmseg_da.engine.class_sets import check_classes
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.fitting import check_predicts, renaming
 from mmseg_da.engine.rounds import expand_rounds

@@ -20,6 +20,7 @@ from mmseg_da.functional.entropy import (
     robust_entropy,
     self_information_map,
     softmax_map,
+    upsampled_scores,
 )
 from mmseg_da.functional.features import cell_classes, feature_distances
 from mmseg_da.functional.fourier import swap_low_frequencies
@@ -123,6 +124,7 @@ __all__ = [
     'to_unit_range',
     'uniform',
     'uniforms',
+    'upsampled_scores',
     'window_boxes',
     'windows',
 ]

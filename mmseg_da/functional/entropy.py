@@ -1,12 +1,28 @@
 """What a segmentor's logits say about its certainty."""
 
 import math
+from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_da.functional.precision import full_precision
 
 _LARGEST = 1e30  # twice that is finite in float32, as are the differences of which softmax is made
+
+
+def upsampled_scores(logits: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """Logits (N, C, h, w) at another size (N, C, H, W), bilinear, in float32 at least.
+
+    An infinite logit in half precision counts as a large one here, too: among finite neighbours,
+    infinity would become NaN, which nothing mends afterwards.
+
+    Args:
+        logits: Scores of a segmentor, at the head's own resolution.
+        size: Height and width of the result.
+        align_corners: As the head up-samples.
+    """
+    return F.interpolate(_tame(logits), tuple(size), mode='bilinear', align_corners=align_corners)
 
 
 def softmax_map(logits: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import softmax_map
-from mmseg_da.models.weights import load_part
+from mmseg_da.models.weights import classes_in, load_part
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import require_dense
 
@@ -42,6 +42,8 @@ class SegmentorEnsemble(BaseModel):
 
     Attributes:
         num_classes, out_channels, align_corners, decode_head: Of the first member.
+        classes: Names of the classes in order, or ``None`` if no checkpoint says them.
+        named_by: The checkpoint that says them.
 
     Predictions hold ``pred_sem_seg`` and ``seg_logits``: the mean, of probabilities its logarithm, so
     that its softmax are the probabilities.
@@ -50,6 +52,9 @@ class SegmentorEnsemble(BaseModel):
         UserError: The members differ in their classes, a checkpoint does not fit its member,
             weights are wrong, or ``average`` is unknown or not to be had of a member.
     """
+
+    classes: tuple[str, ...] | None = None
+    named_by: str | None = None
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class SegmentorEnsemble(BaseModel):
         )
         _require_alike(self.members, checkpoints)
         if checkpoints is not None:
-            _load(self.members, checkpoints)
+            self.classes, self.named_by = _load(self.members, checkpoints)
         first = self.members[0]
         self.num_classes, self.out_channels = first.num_classes, first.out_channels
         self.align_corners = first.align_corners
@@ -170,20 +175,25 @@ def _require_alike(members: Sequence[nn.Module], checkpoints: Sequence[str] | No
             )
 
 
-def _load(members: Sequence[nn.Module], checkpoints: Sequence[str]) -> None:
-    known: tuple[str, list] | None = None
+def _load(
+    members: Sequence[nn.Module], checkpoints: Sequence[str]
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """Load the weights of each; gives the classes that they are of, and the file that says it."""
+    known: tuple[str, ...] | None = None
+    named_by: str | None = None
     for member, file in zip(members, checkpoints, strict=True):
         loaded = load_part(member, file, _PREFIXES, 'segmentor')
-        classes = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        classes = classes_in(loaded)
         if classes is None:
             continue
         if known is None:
-            known = file, list(classes)
-        elif list(classes) != known[1]:
+            known, named_by = classes, file
+        elif classes != known:
             raise UserError(
-                f'{file}: was trained on the classes {", ".join(classes)}, but {known[0]} on '
-                f'{", ".join(known[1])}: only segmentors of the same classes have a mean'
+                f'{file}: was trained on the classes {", ".join(classes)}, but {named_by} on '
+                f'{", ".join(known)}: only segmentors of the same classes have a mean'
             )
+    return known, named_by
 
 
 def _predict_probabilities(segmentor: nn.Module) -> None:

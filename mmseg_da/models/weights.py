@@ -1,12 +1,25 @@
 """Taking one network's weights out of a checkpoint of any training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from mmseg_da.errors import UserError
+
+
+def classes_in(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The classes that a checkpoint says its weights are of, in order; ``None`` if it does not.
+
+    Read where mmengine's runner notes the training data, and where mmseg 0.x did.
+    """
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, Mapping):
+        return None
+    noted = meta.get('dataset_meta')
+    classes = noted.get('classes') if isinstance(noted, Mapping) else meta.get('CLASSES')
+    return tuple(classes) if classes else None
 
 
 def load_part(

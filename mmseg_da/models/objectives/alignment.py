@@ -7,7 +7,13 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import SOURCE, domain_loss, self_information_map, softmax_map
+from mmseg_da.functional import (
+    SOURCE,
+    domain_loss,
+    self_information_map,
+    softmax_map,
+    upsampled_scores,
+)
 from mmseg_da.functional.adversarial import DOMAIN_LABELS, KINDS
 from mmseg_da.models.objectives.base import Objective, require_head
 from mmseg_da.registry import MODELS
@@ -100,12 +106,16 @@ class OutputAlignment(Objective):
 
     def _seen(self, view: View, dense: Dense) -> Tensor:
         """What the discriminator looks at."""
-        seen = dense.feats[self.level] if self.of == 'features' else dense.logits[self.head]
-        if self.resize == 'image':
-            seen = F.interpolate(
-                seen, view.images.shape[-2:], mode='bilinear', align_corners=self.align_corners
-            )
-        return seen if self.of == 'features' else _SCORES[self.of](seen)
+        size = view.images.shape[-2:] if self.resize == 'image' else None
+        if self.of == 'features':
+            feats = dense.feats[self.level]
+            if size is None:
+                return feats
+            return F.interpolate(feats, size, mode='bilinear', align_corners=self.align_corners)
+        scores = dense.logits[self.head]
+        if size is not None:
+            scores = upsampled_scores(scores, size, self.align_corners)
+        return _SCORES[self.of](scores)
 
     def _verdict_on_values(self, view: View) -> Tensor:
         """Without a gradient for the segmentor, on what :meth:`losses` has kept if it ran."""

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import softmax_map
+from mmseg_da.functional import softmax_map, upsampled_scores
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step, View
@@ -51,6 +51,11 @@ class ClassPrior(Objective):
         super().__init__(loss_weight)
         if not 0 < mu <= 1:
             raise UserError(f'ClassPrior: mu={mu!r} must be in (0, 1]')
+        if prior is not None and not _are_numbers(prior):
+            raise UserError(
+                f'ClassPrior: prior={prior!r} must be a list of numbers, the share of each class; None '
+                'counts them'
+            )
         if prior is not None and (
             min(prior, default=-1) < 0 or not math.isclose(sum(prior), 1, abs_tol=1e-3)
         ):
@@ -76,12 +81,8 @@ class ClassPrior(Objective):
         self.register_buffer('prior', prior, persistent=False)
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        logits = F.interpolate(
-            step.target.dense.logits[self.head],
-            step.target.images.shape[-2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
+        size = step.target.images.shape[-2:]
+        logits = upsampled_scores(step.target.dense.logits[self.head], size, self.align_corners)
         found = softmax_map(logits).mean(dim=(2, 3))
         short = (self.mu * self._prior(step).to(found) - found).clamp(min=0)
         return dict(loss_prior=self.loss_weight * short.sum(dim=1).mean())
@@ -95,6 +96,13 @@ class ClassPrior(Objective):
         all_reduce(seen)  # every process holds the same counts
         self.counts += seen
         return self.counts / self.counts.sum().clamp(min=1)
+
+
+def _are_numbers(prior: Any) -> bool:
+    return isinstance(prior, list | tuple) and all(
+        isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each)
+        for each in prior
+    )
 
 
 def _counted(source: View, classes: int) -> Tensor:

@@ -2,12 +2,11 @@
 
 import math
 
-import torch.nn.functional as F
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import entropy_map, highest, robust_entropy
+from mmseg_da.functional import entropy_map, highest, robust_entropy, upsampled_scores
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step
@@ -78,7 +77,7 @@ class TargetEntropy(Objective):
         logits = step.target.dense.logits[self.head]
         if self.resize == 'image':
             size = step.target.images.shape[-2:]
-            logits = F.interpolate(logits, size, mode='bilinear', align_corners=self.align_corners)
+            logits = upsampled_scores(logits, size, self.align_corners)
         entropy = entropy_map(logits)
         if self.share is not None:
             entropy = highest(entropy, self.share)
