@@ -1,0 +1,83 @@
+"""Every config of full size runs: its data sets, transforms, hooks, schedules, stages and scores."""
+
+import math
+from pathlib import Path
+
+import pytest
+from fresh_start import forget_runs
+from full_size_data import repeat_cityscapes, write
+from reduced_run import ITERATIONS, check_training, reduced
+from test_configs import CONFIGS, LEAVES, read, walk
+
+from mmseg_da.engine import launch
+from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
+from mmseg_da.engine.stages import split
+from mmseg_da.registry import MODELS
+
+FULL = [path for path in LEAVES if 'small' not in path.relative_to(CONFIGS).parts]
+QUICK = (
+    'adaptsegnet_gta2cs',
+    'advent_gta2cs',
+    'dacs_gta2cs',
+    'daformer_gta2cs',
+    'fda_gta2cs',
+    'minent_gta2cs',
+    'pspnet_finetune_voc',
+)
+MANY = 100  # labelled images, at most, that a config chooses
+
+
+def _cases():
+    for path in FULL:
+        name = str(path.relative_to(CONFIGS).with_suffix(''))
+        mark = pytest.mark.stack if name in QUICK else pytest.mark.slow
+        yield pytest.param(path, id=name, marks=mark)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Folders of all data sets, with a few images, and with many of Cityscapes."""
+    root = tmp_path_factory.mktemp('full')
+    write(root / 'few')
+    repeat_cityscapes(root / 'few', root / 'many', MANY)
+    return root
+
+
+@pytest.mark.parametrize('path', _cases())
+def test_it_runs(path, data, tmp_path, monkeypatch):
+    cfg = read(path)
+    many = any('num' in part for _, part in walk(cfg.to_dict()['train_dataloader']))
+    cfg = read(path, str(data / ('many' if many else 'few')), monkeypatch)
+    cfg = reduced(cfg, tmp_path)
+    cfg.work_dir = str(tmp_path / 'work')
+    forget_runs()
+    launch.train(cfg)
+    if 'stages' not in cfg:
+        check(cfg, tmp_path / 'work')
+        return
+    for stage in split(cfg):
+        if stage.given is None:
+            dict(zip((TRAIN, LABEL, EVALUATE), (check, check_labels, check_scores)))[stage.kind](
+                stage.cfg, stage.folder
+            )
+    assert (tmp_path / f'work/iter_{ITERATIONS}.pth').is_file()
+
+
+def check(cfg, work_dir):
+    """See what one training has done."""
+    model = MODELS.build(cfg.model)
+    phases = [phase.name for phase in model.phases()] if hasattr(model, 'phases') else []
+    scores = check_training(work_dir, phases, validates=bool(cfg.get('val_dataloader')))
+    if scores:
+        assert math.isfinite(scores['mIoU'])
+        assert Path(work_dir, f'best_mIoU_iter_{ITERATIONS}.pth').is_file()
+
+
+def check_labels(cfg, work_dir):
+    """See that every training image of the target has labels."""
+    assert len(list((work_dir / 'labels').rglob('*.png'))) == 4
+
+
+def check_scores(cfg, work_dir):
+    """See that the mean of several networks has scores."""
+    assert 'mIoU' in (work_dir / 'metrics.json').read_text()
