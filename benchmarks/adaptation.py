@@ -26,7 +26,10 @@ from trials import Result, Trial, read_result, run_trials
 from mmseg_da.errors import UserError, user_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = ('source_only', 'adaptsegnet', 'advent', 'minent', 'fda', 'cycada', 'upper_bound')
+METHODS = (
+    'source_only', 'adaptsegnet', 'advent', 'minent', 'fda', 'cycada', 'dacs', 'daformer', 'mic', 'hrda',
+    'upper_bound',
+)  # fmt: skip
 BOUNDS = ('source_only', 'upper_bound')
 PAIRS = ('toy', 'camvid2idd', 'dubai2czech', 'fluo2histo')
 DOCS = ROOT / 'docs' / 'benchmarks.md'

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from methods import METHODS, Literal
+from method_parts import CLASSES, Literal
+from methods import METHODS
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from networks import SEGMENTORS
@@ -62,7 +63,9 @@ def rows(methods: Iterable[str], segmentors: Iterable[str]) -> list[tuple[str, s
 
 
 def can_run(method: str, segmentor: str) -> bool:
-    """Whether the network has the heads that the method needs."""
+    """Whether the network has the heads that the method needs, and the method takes it."""
+    if segmentor in METHODS[method].unfit:
+        return False
     has_aux = 'auxiliary_head' in SEGMENTORS[segmentor]()
     return has_aux or 'aux' not in METHODS[method].heads
 
@@ -91,6 +94,8 @@ def build_pair(
         cfg['data_preprocessor'][domain] = dict(size=size)
     model: PhasedModel = MODELS.build(Config(dict(model=cfg)).model).to(dtype)
     model.init_weights()
+    if hasattr(model, 'name_classes'):
+        model.name_classes(CLASSES)
     model.train()
     clone = copy.deepcopy(model)
     wrappers = _build_wrappers(model, chosen.optimizers())

@@ -1,10 +1,13 @@
-"""Compute what autograd keeps in each phase of CyCADA at full size; nothing is trained.
+"""Compute what a training holds in memory at full size, stage by stage; nothing is trained.
 
-    python benchmarks/stage_memory.py configs/cycada_gta2cs.py
+    python benchmarks/stage_memory.py configs/cycada_gta2cs.py configs/mic_daformer_gta2cs.py
 
 Runs every stage's losses on torch's meta device, which knows shapes alone, and sums the bytes of what
 autograd saves for the backward, weights left out: activations, which are most of a training's memory.
-Weights, their gradients, optimizers and the pools come on top. Float32, the config's batch.
+What stays throughout comes on top: weights, their gradients, what optimizers keep, and networks that
+are not trained, such as a mean teacher. The largest stage and these are the last row; an image pool,
+what a network without a graph needs for a moment, and the library's work space are not in it.
+Float32, the config's batch.
 """
 
 import mmseg_da  # noqa: F401  before mmseg, which needs its stand-in for compiled ops
@@ -23,10 +26,14 @@ from networks import dicts_in
 from torch import Tensor, nn
 
 from mmseg_da.engine.launch import build_model, load_config
+from mmseg_da.engine.stage_kinds import TRAIN
 from mmseg_da.engine.stages import TrainingStage, split
-from mmseg_da.errors import user_errors
+from mmseg_da.errors import UserError, user_errors
+from mmseg_da.models.objectives.taught import Draws
+from mmseg_da.registry import DATASETS
 
 GIB = 2**30
+KEPT = dict(SGD=1, Adam=2, AdamW=2)  # tensors beside each weight
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,14 +67,8 @@ def _address(tensor: Tensor) -> int:
 
 def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
     """Bytes that autograd keeps for each backward of one iteration, by phase and terms."""
-    cfg = Config(stage.cfg.to_dict(), filename=stage.cfg.filename)
-    for part in dicts_in(cfg.model):
-        part.pop('init_cfg', None)
-        if part.get('type') == 'SyncBN':
-            part['type'] = 'BN'
-    sizes = _sizes(cfg)
-    model = build_model(cfg).to(device).train()
-    step = model.begin_step(_batch(sizes, cfg.train_dataloader.batch_size, device))
+    model, cfg = _built(stage, device)
+    step = model.begin_step(_batch(_sizes(cfg), cfg.train_dataloader.batch_size, device))
     found = {}
     for phase in model._phases:  # all, whether a gate is open or not
         with model.only(phase.part):
@@ -79,6 +80,65 @@ def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
                 del losses, saved
                 model.end_stage(step, part)
     return found
+
+
+def held_bytes(stage: TrainingStage) -> dict[str, int]:
+    """Bytes that stay throughout a training, by what they are."""
+    model, cfg = _built(stage, 'meta')
+    parts = {
+        name: sum(_bytes(each) for each in part.parameters() if each.requires_grad)
+        for name, part in model.parts().items()
+    }
+    trained = sum(parts.values())
+    everything = sum(map(_bytes, {id(t): t for t in _tensors(model)}.values()))
+    return {
+        'weights that are trained': trained,
+        'their gradients': trained,
+        'what optimizers keep': sum(
+            size * _kept(cfg.optim_wrapper, name) for name, size in parts.items()
+        ),
+        'other weights and buffers, a teacher among them': everything - trained,
+    }
+
+
+def _kept(wrappers: Config, part: str) -> int:
+    """How many tensors the optimizer of a part keeps beside each weight."""
+    kind = wrappers.get(part, wrappers).optimizer.type
+    if kind not in KEPT:
+        raise UserError(f'optim_wrapper: how much {kind} keeps is not known, only {list(KEPT)}')
+    return KEPT[kind]
+
+
+def _tensors(model: nn.Module) -> Iterator[Tensor]:
+    yield from model.parameters()
+    yield from model.buffers()
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def trainings(cfg: Config) -> list[TrainingStage]:
+    """The stages of a config; one that has none is a stage itself."""
+    return split(cfg) if cfg.get('stages') else [TrainingStage('training', cfg)]
+
+
+def _built(stage: TrainingStage, device: str) -> tuple[nn.Module, Config]:
+    """The model of a stage, without the weights that it starts from."""
+    cfg = Config(stage.cfg.to_dict(), filename=stage.cfg.filename)
+    for part in dicts_in(cfg.model):
+        part.pop('init_cfg', None)
+        if part.get('type') == 'SyncBN':
+            part['type'] = 'BN'
+    model = build_model(cfg)
+    if hasattr(model, 'name_classes'):  # as the runner does
+        data = cfg.train_dataloader.dataset.target
+        metainfo = data.get('metainfo') or DATASETS.get(data.type).METAINFO
+        model.name_classes(tuple(metainfo['classes']))
+    for module in model.modules():
+        if isinstance(module, Draws):
+            module.next()  # reads its seed, which has no value on the meta device
+    return model.to(device).train(), cfg
 
 
 def _sizes(cfg: Config) -> dict[str, tuple[int, int]]:
@@ -104,14 +164,22 @@ def _batch(sizes: dict[str, tuple[int, int]], number: int, device: str) -> dict:
     return batch
 
 
+def table(cfg: Config, path: str) -> str:
+    """The rows of a config as Markdown."""
+    lines = [f'| {path} | what | GiB |', '|---|---|---:|']
+    for stage in trainings(cfg):
+        if stage.given is not None or stage.kind != TRAIN:
+            continue
+        saved, held = kept_bytes(stage), held_bytes(stage)
+        rows = {f'backward of {name}': size for name, size in saved.items()} | held
+        rows['together, at the largest backward'] = max(saved.values()) + sum(held.values())
+        lines += [f'| {stage.name} | {name} | {size / GIB:.2f} |' for name, size in rows.items()]
+    return '\n'.join(lines)
+
+
 def main() -> None:
     for path in parse_args().configs:
-        cfg = load_config(path, None, None)
-        print(f'| {path} | backward of | GiB |\n|---|---|---:|')
-        for stage in split(cfg):
-            if stage.given is None:
-                for name, size in kept_bytes(stage).items():
-                    print(f'| {stage.name} | {name} | {size / GIB:.2f} |')
+        print(table(load_config(path, None, None), path), end='\n\n')
 
 
 if __name__ == '__main__':

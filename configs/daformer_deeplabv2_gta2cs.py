@@ -21,4 +21,6 @@ model = dict(
     ),
 )
 model['segmentor']['auxiliary_head'] = None
+# Of DAFormer's code: ignored pixels are in the mean's count.
+model['segmentor']['decode_head']['loss_decode'] = dict(type='CrossEntropyLoss', loss_weight=1.0)
 train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

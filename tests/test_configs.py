@@ -43,10 +43,13 @@ NARROW = dict(
     DRN=dict(base_channels=2),
     FCNVGG16=dict(base_channels=2, fc_channels=8),
     ReleasedMixVisionTransformer=dict(embed_dims=WIDTH, num_layers=[1, 1, 1, 1]),
-    DAFormerHead=dict(in_channels=[4, 8, 20, 32], channels=8),
+    HRDAEncoderDecoder=dict(detail_crop=0.5),
+    MaskedConsistency=dict(block=16),  # or all of a small image may be masked
 )
 HEADS = dict(  # of these backbones
-    DRN=dict(in_channels=64, channels=64), FCNVGG16=dict(in_channels=(3, 8, 16, 8))
+    DRN=dict(in_channels=64, channels=64),
+    FCNVGG16=dict(in_channels=(3, 8, 16, 8)),
+    ReleasedMixVisionTransformer=dict(in_channels=[4, 8, 20, 32], channels=8),
 )
 
 pytestmark = pytest.mark.stack
@@ -107,8 +110,9 @@ def shrink_segmentor(segmentor):
     segmentor.decode_head.update(HEADS.get(backbone.type, {}))
     if 'ResNet' in backbone.type and backbone.get('base_channels', 64) == 64:
         backbone.update(base_channels=WIDTH, stem_channels=WIDTH, depth=50)
-        for head in (segmentor.decode_head, segmentor.get('auxiliary_head')):
-            if head is not None:
+        heads = (segmentor.get(f'{name}_head') for name in ('decode', 'auxiliary'))
+        for head in (*heads, segmentor.get('scale_attention')):
+            if head is not None and 'in_channels' in head:
                 head.in_channels = narrowed(head.in_channels)
                 head.channels = 8
 

@@ -24,13 +24,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--force', action='store_true', help='replace the files of these names in OUT'
     )
+    parser.add_argument(
+        '--teacher',
+        action='store_true',
+        help="take the mean teacher's weights, not the segmentor's",
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     cfg = launch.read_config(args.config, args.cfg_options)
-    for line in leave(cfg, args.checkpoint, args.out, args.force):
+    for line in leave(cfg, args.checkpoint, args.out, args.force, args.teacher):
         print(line)
 
 

@@ -8,10 +8,11 @@ preprocessing and optimizers, each a single call of torch where torch has one.
 from literal.adaptsegnet import LiteralAdaptSegNet
 from literal.adda import LiteralAdda
 from literal.cyclegan import LiteralCycleGAN
-from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet
+from literal.dacs import LiteralDACS, LiteralTaughtAdaptSegNet, LiteralTaughtMinEnt
 from literal.daformer import LiteralDAFormer
 from literal.fda import LiteralFDA
 from literal.few_labels import LiteralFewLabels, LiteralFewLabelsMinEnt, LiteralMixedFineTuning
+from literal.hrda import LiteralHRDA
 from literal.joint import LiteralJoint
 from literal.minent import LiteralMinEnt
 from literal.segmentor import LiteralSegmentor
@@ -28,6 +29,7 @@ __all__ = [
     'LiteralFDA',
     'LiteralFewLabels',
     'LiteralFewLabelsMinEnt',
+    'LiteralHRDA',
     'LiteralJoint',
     'LiteralMinEnt',
     'LiteralMixedFineTuning',
@@ -36,5 +38,6 @@ __all__ = [
     'LiteralSourceConfusion',
     'LiteralSourceOnly',
     'LiteralTaughtAdaptSegNet',
+    'LiteralTaughtMinEnt',
     'LiteralTranslated',
 ]

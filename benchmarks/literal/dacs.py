@@ -19,6 +19,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from literal.adaptsegnet import LiteralAdaptSegNet
+from literal.minent import LiteralMinEnt
 from literal.segmentor import MEAN, STD
 from literal.source_only import LiteralSourceOnly
 from torch import Tensor, nn
@@ -30,10 +31,12 @@ class MeanTeacher:
     Args:
         net: Backbone and ``decode_head``.
         alpha: The share that stays, after a warm-up.
+        align_corners: How scores are up-sampled.
     """
 
-    def __init__(self, net: nn.Module, alpha: float) -> None:
+    def __init__(self, net: nn.Module, alpha: float, align_corners: bool = False) -> None:
         self.student, self.net, self.alpha, self.moves = net, copy.deepcopy(net), alpha, 0
+        self.align_corners = align_corners
 
     @torch.no_grad()
     def move(self) -> None:
@@ -46,14 +49,22 @@ class MeanTeacher:
     @torch.no_grad()
     def labels(self, images: Tensor, threshold: float, top: int, bottom: int) -> tuple:
         """Pseudo labels, and the weight of each pixel."""
-        scores = self.net.decode_head(self.net.backbone(images))
-        scores = F.interpolate(scores, images.shape[-2:], mode='bilinear')
+        scores = F.interpolate(
+            self.scores(images),
+            images.shape[-2:],
+            mode='bilinear',
+            align_corners=self.align_corners,
+        )
         sure, labels = torch.softmax(scores, dim=1).max(dim=1)
         quality = (sure >= threshold).sum().item() / labels.numel()
         weights = torch.full_like(sure, quality)
         weights[:, :top] = 0
         weights[:, labels.shape[1] - bottom :] = 0
         return labels, weights
+
+    def scores(self, images: Tensor) -> Tensor:
+        """At the resolution of the head."""
+        return self.net.decode_head(self.net.backbone(images))
 
 
 class Taught:
@@ -68,6 +79,8 @@ class Taught:
         whole_batch: Classes are chosen from those of the batch, not of the image.
         mix: There is a mixed image.
         mask: The ratio and the side of masked blocks; none, no masked image.
+        masked_images: Of which domain these are: ``'target'``, ``'source'`` with its labels, or
+            ``'both'``, the first half of each.
     """
 
     def __init__(
@@ -81,12 +94,14 @@ class Taught:
         whole_batch: bool = False,
         mix: bool = True,
         mask: tuple[float, int] | None = None,
+        masked_images: str = 'target',
         **others: object,
     ) -> None:
         super().__init__(net, *args, **others)
-        self.teacher, self.draws = MeanTeacher(net, alpha), draws
+        self.teacher, self.draws = MeanTeacher(net, alpha, self.align_corners), draws
         self.threshold, self.margins = threshold, margins
         self.whole_batch, self.mix, self.mask = whole_batch, mix, mask
+        self.masked_images = masked_images
 
     def step(self, batch: dict) -> dict[str, float]:
         """One iteration; the teacher moves first."""
@@ -97,19 +112,36 @@ class Taught:
         """Back-propagate the mixed image and the masked image, in this order."""
         drawn = self.draws(self.teacher.moves - 1)
         target = self.images(batch, 'target')
-        pseudo, weights = self.teacher.labels(target, self.threshold, *self.margins)
+        pseudo = weights = None
+        if self.mix or self.masked_images != 'source':
+            pseudo, weights = self.teacher.labels(target, self.threshold, *self.margins)
         losses = {}
         if self.mix:
             losses['mix'] = self.mixed(batch, target, pseudo, weights, drawn)
         if self.mask is not None:
-            ratio, block = self.mask
-            seen = (drawn['blocks'] > ratio).to(target)[:, None]
-            height, width = (block * side for side in seen.shape[-2:])
-            seen = F.interpolate(seen, (height, width), mode='nearest')
-            seen = seen[..., : target.shape[-2], : target.shape[-1]]
-            masked = augmented(target, *drawn['mask']) * seen
-            losses['mask'] = self.weighted(masked, pseudo, weights)
+            losses['mask'] = self.masked(batch, target, pseudo, weights, drawn)
         return losses
+
+    def masked(
+        self, batch: dict, target: Tensor, pseudo: Tensor, weights: Tensor, drawn: dict
+    ) -> float:
+        images, labels = target, pseudo
+        if self.masked_images != 'target':
+            source = self.images(batch, 'source')
+            true = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
+            images, labels, own = source, true, torch.ones_like(source[:, 0])
+            if self.masked_images == 'both':
+                half = len(source) // 2
+                images = torch.cat([source[:half], target[:half]])
+                labels = torch.cat([true[:half], pseudo[:half]])
+                own = torch.cat([own[:half], weights[:half]])
+            weights = own
+        ratio, block = self.mask
+        seen = (drawn['blocks'] > ratio).to(images)[:, None]
+        height, width = (block * side for side in seen.shape[-2:])
+        seen = F.interpolate(seen, (height, width), mode='nearest')
+        seen = seen[..., : images.shape[-2], : images.shape[-1]]
+        return self.weighted(augmented(images, *drawn['mask']) * seen, labels, weights)
 
     def mixed(
         self, batch: dict, target: Tensor, pseudo: Tensor, weights: Tensor, drawn: dict
@@ -145,7 +177,14 @@ class LiteralDACS(Taught, LiteralSourceOnly):
 
 
 class LiteralTaughtAdaptSegNet(Taught, LiteralAdaptSegNet):
-    """MIC on AdaptSegNet."""
+    """MIC on AdaptSegNet or, with its representation, AdvEnt."""
+
+    def after_target(self, batch: dict) -> dict[str, float]:
+        return self.taught(batch)
+
+
+class LiteralTaughtMinEnt(Taught, LiteralMinEnt):
+    """MIC on MinEnt."""
 
     def after_target(self, batch: dict) -> dict[str, float]:
         return self.taught(batch)

@@ -20,7 +20,8 @@ class LiteralDAFormer(LiteralDACS):
         net: As in :class:`LiteralDACS`.
         *args: The same.
         things: Numbers of the classes that are things.
-        distance: Weight of the feature distance.
+        distance: Weight of the feature distance; 0, there is none.
+        min_share: Share of a cell that one of them has to cover.
         **others: As in :class:`LiteralDACS`.
     """
 
@@ -30,12 +31,13 @@ class LiteralDAFormer(LiteralDACS):
         *args: object,
         things: Sequence[int],
         distance: float,
+        min_share: float = 0.75,
         **others: object,
     ) -> None:
         super().__init__(net, *args, **others)
         self.imagenet = copy.deepcopy(net.backbone)
         self.imagenet.eval()  # which gives nothing back in mmseg's ResNet
-        self.things, self.weight = things, distance
+        self.things, self.weight, self.min_share = things, distance, min_share
 
     def step(self, batch: dict) -> dict[str, float]:
         self.teacher.move()
@@ -45,8 +47,10 @@ class LiteralDAFormer(LiteralDACS):
         supervised = self.supervised(outputs, batch)
         supervised.backward(retain_graph=True)
         labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
-        distance = self.weight * self.distance(outputs['features'], images, labels)
-        distance.backward()
+        distance = torch.zeros(())
+        if self.weight:
+            distance = self.weight * self.distance(outputs['features'], images, labels)
+            distance.backward()
         losses = dict(supervised=supervised.item(), distance=distance.item())
         losses |= self.taught(batch)
         self.sgd.step()
@@ -58,9 +62,22 @@ class LiteralDAFormer(LiteralDACS):
             reference = self.imagenet(images)[-1]
         classes = self.net.decode_head.num_classes
         one_hot = F.one_hot(labels.where(labels < classes, classes), classes + 1)
-        shares = F.avg_pool2d(
-            one_hot.permute(0, 3, 1, 2).to(images), labels.shape[-1] // features.shape[-1]
-        )
-        covered = sum((shares[:, thing] >= 0.75) for thing in self.things).bool()
-        distances = ((features - reference) ** 2).sum(dim=1).sqrt()
+        shares = pooled(one_hot.permute(0, 3, 1, 2).to(images), features.shape[-2:])
+        share, winner = shares.max(dim=1)
+        covered = sum(winner == thing for thing in self.things).bool()
+        covered &= share >= self.min_share - 1e-6  # means of odd cells are rounded
+        distances = torch.norm(features - reference, dim=1)  # whose gradient at 0 is 0
         return distances[covered].mean() if covered.any() else 0 * distances.sum()
+
+
+def pooled(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Means of cells: of average pooling where sides are multiples, else row y is in y * h // H."""
+    sides = tuple(images.shape[-2:])
+    if all(long % short == 0 for long, short in zip(sides, size, strict=True)):
+        return F.avg_pool2d(images, tuple(a // b for a, b in zip(sides, size, strict=True)))
+    rows, columns = (
+        F.one_hot(torch.arange(long) * short // long, short).to(images)
+        for long, short in zip(sides, size, strict=True)
+    )
+    sums = torch.einsum('nchw,hy,wx->ncyx', images, rows, columns)
+    return sums / (rows.sum(dim=0)[:, None] * columns.sum(dim=0))

@@ -69,8 +69,13 @@ class LiteralMinEnt(LiteralSourceOnly):
             logs['prior'] = missing.item()
             entropy = entropy + missing
         entropy.backward()
+        logs |= self.after_target(batch)
         self.sgd.step()
         return logs
+
+    def after_target(self, batch: dict) -> dict[str, float]:
+        """What a method back-propagates after the target; gives its losses."""
+        return {}
 
     def entropy(self, scores: Tensor) -> Tensor:
         """Of one level, over pixels and images."""

@@ -19,4 +19,4 @@ model['objectives']['fd']['things'] = ['building']
 optim_wrapper = dict(
     segmentor=dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))),
 )
-train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))
+train_dataloader = dict(dataset=dict(rare_classes=dict(temperature=0.1, min_pixels=300)))

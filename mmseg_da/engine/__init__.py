@@ -9,6 +9,7 @@ from mmseg_da.engine.hooks import (
     NormEvalHook,
     SafeCheckpointHook,
     StageReportHook,
+    TeacherValidationHook,
     UnfreezeHook,
 )
 from mmseg_da.engine.loops import ExactTrainLoop
@@ -41,5 +42,6 @@ __all__ = [
     'SafeCheckpointHook',
     'StageReportHook',
     'StagedRunner',
+    'TeacherValidationHook',
     'UnfreezeHook',
 ]

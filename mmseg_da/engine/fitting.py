@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
-from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
 
 _SHOWN = 3
 
@@ -73,6 +73,26 @@ def segmentor_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, value in weights.items()
         if name.startswith(prefix)
     }
+
+
+def teacher_weights(weights: Mapping[str, Tensor], filename: str) -> dict[str, Tensor]:
+    """The weights of the teacher, as those of a segmentor, from those of an adaptor.
+
+    Raises:
+        UserError: There is none; names the file.
+    """
+    prefix = f'{TEACHER}.net.'
+    found = {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
+    if not found:
+        raise UserError(
+            f'{filename}: holds no teacher: leave --teacher and model.teacher.predicts out for the '
+            'segmentor itself, or give a checkpoint of a training with model.teacher'
+        )
+    return found
 
 
 def compare(model: nn.Module, weights: Mapping[str, Tensor]) -> Misfits:
@@ -148,7 +168,7 @@ def _shares(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
 
 
 def _predicts(name: str) -> bool:
-    return not name.startswith('auxiliary_head')
+    return not name.startswith(('auxiliary_head', 'draws.'))
 
 
 def _size(tensor: Tensor) -> str:

@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from torch import Tensor, nn
+from torch import nn
 
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.engine import launch
 from mmseg_da.engine.checkpoints import PARTIAL, put_in_place
-from mmseg_da.engine.fitting import compare, segmentor_weights, weights_of
+from mmseg_da.engine.dataset_meta import dataset_meta
+from mmseg_da.engine.fitting import compare, segmentor_weights, teacher_weights, weights_of
 from mmseg_da.engine.plain_config import is_ours, plain_config, require_adaptor
 from mmseg_da.errors import UserError
-from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
-from mmseg_da.registry import DATASETS
 from mmseg_da.version import __version__
 
 # What a copied module imports of ours, and in its place. `force`: where this package is installed
@@ -40,7 +39,9 @@ sys.path.append('{{ fileDirname }}')
 """
 
 
-def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[str]:
+def leave(
+    cfg: Config, checkpoint: str, out: Path, force: bool = False, teacher: bool = False
+) -> list[str]:
     """Write a folder with a config, a checkpoint and, where it needs them, modules of ours.
 
     The folder appears when it is whole. In one that is there, the files of these names alone are
@@ -51,13 +52,14 @@ def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[
         checkpoint: File or address of an adaptor's or of a plain segmentor's weights.
         out: The folder; its name is that of the files.
         force: Write into a folder that is not empty.
+        teacher: Take the teacher's weights; without it, too, where ``model.teacher.predicts``.
 
     Returns:
         What a user should know: the files that were written, and what had to be left out.
 
     Raises:
         UserError: ``out`` is in use or cannot be written to, the config is of no adaptor, the
-            checkpoint cannot be read or is of another network.
+            checkpoint cannot be read, is of another network, or has no teacher.
     """
     _require_free(out, force)
     require_adaptor(cfg)
@@ -69,16 +71,28 @@ def leave(cfg: Config, checkpoint: str, out: Path, force: bool = False) -> list[
         )
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     segmentor = getattr(model, SEGMENTOR)
-    _load(segmentor, loaded, checkpoint, cfg)
+    own = getattr(model, TEACHER, None)
+    teacher = teacher or (own is not None and own.predicts)
+    _load(segmentor, loaded, checkpoint, cfg, teacher)
     plain, notes = plain_config(cfg)
-    sources = our_sources(segmentor, out.name)
+    sources, needs_us = {}, _needing_us(segmentor)
+    if needs_us:
+        theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
+        plain['custom_imports'] = theirs | dict(imports=[*theirs.get('imports', ()), 'mmseg_da'])
+        notes.append(
+            f'{", ".join(needs_us)} of the network cannot leave: {out.name}.py imports mmseg_da, '
+            'which has to be installed where it predicts'
+        )
+    else:
+        sources = our_sources(segmentor, out.name)
     if sources:
         own = [name.removesuffix('.py') for name in sources]
         theirs = plain.get('custom_imports', dict(allow_failed_imports=False))
         plain['custom_imports'] = theirs | dict(imports=[*theirs.get('imports', ()), *own])
     text = _heading(checkpoint) + (_PATH if sources else '') + Config(plain).pretty_text
+    given = (loaded.get('meta') or {}).get('dataset_meta')
     weights = dict(
-        meta=dict(dataset_meta=_dataset_meta(loaded, cfg)), state_dict=segmentor.state_dict()
+        meta=dict(dataset_meta=dataset_meta(given, cfg)), state_dict=segmentor.state_dict()
     )
     _write(out, sources | {f'{out.name}.py': text}, weights)
     if sources:
@@ -102,14 +116,10 @@ def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
     Raises:
         UserError: A class needs more of this package than its registry and errors.
     """
-    kinds = {type(module) for module in network.modules() if is_ours(type(module))}
     prefix = re.sub(r'\W', '_', stem)
     found = {}
-    for module in sorted({kind.__module__ for kind in kinds}):
-        own = [kind for kind in kinds if kind.__module__ == module]
-        copied = Path(inspect.getfile(own[0])).read_text()
-        for ours, theirs in _INSTEAD.items():
-            copied = copied.replace(ours, theirs)
+    for module, own in _our_modules(network).items():
+        copied = _copied(own[0])
         named = ', '.join(sorted(kind.__name__ for kind in own if kind.__name__[0] != '_'))
         if 'mmseg_da' in copied:
             raise UserError(
@@ -118,6 +128,27 @@ def our_sources(network: nn.Module, stem: str) -> dict[str, str]:
         origin = f'# {named} of mmseg_da {__version__}, Apache-2.0; it needs mmseg alone.\n'
         found[f'{prefix}_{module.rpartition(".")[2]}.py'] = origin + copied
     return found
+
+
+def _our_modules(network: nn.Module) -> dict[str, list[type]]:
+    """The classes of ours in a network, by the name of their module."""
+    kinds = {type(module) for module in network.modules() if is_ours(type(module))}
+    names = sorted({kind.__module__ for kind in kinds})
+    return {name: [kind for kind in kinds if kind.__module__ == name] for name in names}
+
+
+def _copied(kind: type) -> str:
+    """The source of the module of a class, with what others have in place of what is ours."""
+    source = Path(inspect.getfile(kind)).read_text()
+    for ours, theirs in _INSTEAD.items():
+        source = source.replace(ours, theirs)
+    return source
+
+
+def _needing_us(network: nn.Module) -> list[str]:
+    """The classes in a network whose source needs more of this package than it may leave with."""
+    modules = _our_modules(network).values()
+    return sorted(kind.__name__ for own in modules if 'mmseg_da' in _copied(own[0]) for kind in own)
 
 
 def _names(out: Path, sources: Mapping[str, str]) -> list[str]:
@@ -140,9 +171,12 @@ def _require_free(out: Path, force: bool) -> None:
         )
 
 
-def _load(segmentor: nn.Module, loaded: Any, filename: str, cfg: Config) -> None:
+def _load(
+    segmentor: nn.Module, loaded: Any, filename: str, cfg: Config, teacher: bool = False
+) -> None:
     """Load weights that fit to the last name and shape."""
-    weights = segmentor_weights(weights_of(loaded))
+    weights = weights_of(loaded)
+    weights = teacher_weights(weights, filename) if teacher else segmentor_weights(weights)
     misfits = compare(segmentor, weights)
     if len(misfits.missing) == len(segmentor.state_dict()):
         raise UserError(f'{filename}: holds no weights of the segmentor of {cfg.filename}')
@@ -152,31 +186,6 @@ def _load(segmentor: nn.Module, loaded: Any, filename: str, cfg: Config) -> None
             'config that it was trained with.'
         )
     segmentor.load_state_dict(weights)
-
-
-def _dataset_meta(loaded: Mapping[str, Any], cfg: Config) -> dict[str, Any]:
-    """Classes and palette in plain types: of the checkpoint, else of the config's test data."""
-    meta = (loaded.get('meta') or {}).get('dataset_meta')
-    if not meta:
-        dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset')
-        if not dataset:
-            raise UserError(
-                f'{cfg.filename}: neither the checkpoint nor a test_dataloader says the classes'
-            )
-        with launch.config_errors(cfg):
-            meta = DATASETS.build(dataset | dict(lazy_init=True)).metainfo
-    return _plain(meta)
-
-
-def _plain(value: Any) -> Any:
-    """The same in Python's own types, which every loader takes."""
-    if isinstance(value, np.ndarray | np.generic | Tensor):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    return value
 
 
 def _heading(checkpoint: str) -> str:

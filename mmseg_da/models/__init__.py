@@ -30,6 +30,7 @@ from mmseg_da.models.objectives import (
     TargetEntropy,
 )
 from mmseg_da.models.phased import Phase, PhasedModel, Stage
+from mmseg_da.models.segmentors import BatchedSlideEncoderDecoder, HRDAEncoderDecoder
 from mmseg_da.models.teacher import EmaTeacher
 from mmseg_da.models.translators import (
     CycleTranslator,
@@ -47,6 +48,7 @@ __all__ = [
     'FCNVGG16',
     'ASPPV2Head',
     'AlternatingAdaptor',
+    'BatchedSlideEncoderDecoder',
     'CeilPoolResNet',
     'ClassPrior',
     'CycleTranslator',
@@ -59,6 +61,7 @@ __all__ = [
     'FeatureDistance',
     'FourierTranslator',
     'FrozenTranslator',
+    'HRDAEncoderDecoder',
     'ImagePool',
     'JointAdaptor',
     'LabelledTargetSupervision',

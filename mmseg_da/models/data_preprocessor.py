@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from torch import Tensor, nn
 
@@ -49,6 +50,10 @@ class DomainPreprocessor(SegDataPreProcessor):
         self.domains = nn.ModuleDict(
             {name: SegDataPreProcessor(**_merged(shared, each)) for name, each in own.items()}
         )
+        for domain in self.domains.values():
+            if not domain._enable_normalize:  # then mmseg keeps none
+                domain.register_buffer('mean', torch.zeros(1, 1, 1), False)
+                domain.register_buffer('std', torch.ones(1, 1, 1), False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Move to the device, reorder channels, normalise and pad; per domain in training.

@@ -1,6 +1,7 @@
 """A slow copy of the segmentor, which teaches it."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -95,10 +96,12 @@ def build_teacher(cfg: dict | None, segmentor: nn.Module) -> EmaTeacher | None:
     """Build the teacher of a segmentor, if there is one.
 
     Raises:
-        UserError: An argument is unknown or out of its range.
+        UserError: It is no dict, or an argument is unknown or out of its range.
     """
     if cfg is None:
         return None
+    if not isinstance(cfg, Mapping):
+        raise UserError(f'model.teacher is {cfg!r}, but has to be a dict such as dict(alpha=0.999)')
     known = ('alpha', 'batch_norm', 'dropout', 'predicts')
     unknown = sorted(set(cfg) - set(known))
     if unknown:

@@ -1,5 +1,7 @@
 """What one forward of a segmentor says, and which segmentors can be asked."""
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
+from mmseg_da.functional import Box
 
 _UNFIT_HEADS = {
     'DAHead': 'it returns three maps in training',
@@ -22,6 +25,20 @@ _UNFIT_HEADS = {
 }
 
 
+class Part(NamedTuple):
+    """Scores that take a share of a head's loss.
+
+    Attributes:
+        logits: (N, C, h, w), to be resized to the box.
+        weight: The share.
+        box: Top, bottom, left and right in pixels of the image that they are about; ``None``: all.
+    """
+
+    logits: Tensor
+    weight: float = 1.0
+    box: Box | None = None
+
+
 class Dense(NamedTuple):
     """The features and logits of one forward.
 
@@ -29,13 +46,23 @@ class Dense(NamedTuple):
         feats: Output of the backbone (and neck), one tensor (N, C_i, H_i, W_i) per level.
         logits: Per head, scores (N, C, h, w) at the head's own resolution. Keys are named as
             mmseg prefixes its losses: ``decode``, ``aux`` or ``aux_0``, ``aux_1``, ...
+        parts: Of a head that is trained on more than its logits, what takes which share of its
+            loss, its logits the first.
     """
 
     feats: tuple[Tensor, ...]
     logits: dict[str, Tensor]
+    parts: dict[str, tuple[Part, ...]] = MappingProxyType({})
+
+    def parts_of(self, name: str) -> tuple[Part, ...]:
+        """What a head's loss is made of: its logits alone, if not said otherwise."""
+        return self.parts.get(name) or (Part(self.logits[name]),)
 
     def detach(self, with_feats: bool) -> 'Dense':
-        """The same values without their graph; ``with_feats=False`` lets the features go."""
+        """Features and logits without their graph; ``with_feats=False`` lets the features go.
+
+        Other parts go too: nobody learns from what has no graph.
+        """
         feats = tuple(x.detach() for x in self.feats) if with_feats else ()
         return Dense(feats, {name: x.detach() for name, x in self.logits.items()})
 
@@ -52,17 +79,36 @@ def heads_of(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     return heads
 
 
-def dense_forward(segmentor: EncoderDecoder, images: Tensor) -> Dense:
-    """One pass of normalised images (N, 3, H, W) through the backbone and every head."""
+def dense_forward(
+    segmentor: EncoderDecoder, images: Tensor, only: Sequence[str] | None = None
+) -> Dense:
+    """One training pass of normalised images (N, 3, H, W) through the backbone and the heads.
+
+    A segmentor that trains in another way has a method ``dense`` of its own, which gives the same.
+
+    Args:
+        segmentor: The network.
+        images: What it sees.
+        only: Names of the heads that are asked; all of them, if ``None``.
+    """
+    if hasattr(segmentor, 'dense'):
+        return segmentor.dense(images)
     feats = segmentor.extract_feat(images)
-    return Dense(tuple(feats), {name: head(feats) for name, head in heads_of(segmentor).items()})
+    heads = heads_of(segmentor)
+    chosen = heads if only is None else {name: heads[name] for name in only}
+    return Dense(tuple(feats), {name: head(feats) for name, head in chosen.items()})
+
+
+def encoder_images(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
+    """The images whose features :func:`dense_forward` gives: a smaller version, for some."""
+    return segmentor.context(images) if hasattr(segmentor, 'context') else images
 
 
 def predict_labels(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
     """Classes (N, H, W) that normalised images (N, 3, H, W) show, without sliding a window."""
     head = segmentor.decode_head
     logits = F.interpolate(
-        head(segmentor.extract_feat(images)),
+        segmentor(images, mode='tensor'),
         images.shape[-2:],
         mode='bilinear',
         align_corners=head.align_corners,

@@ -26,12 +26,11 @@ class Teaching:
     @torch.no_grad()
     def verdict(self) -> tuple[Tensor, Tensor]:
         """Classes (N, H, W), int64, and their probabilities, of the decode head."""
-        head = self._net.decode_head
         scores = F.interpolate(
-            head(self._net.extract_feat(self._images)),
+            self._net(self._images, mode='tensor'),
             self._images.shape[-2:],
             mode='bilinear',
-            align_corners=head.align_corners,
+            align_corners=self._net.align_corners,
         )
         confidence, labels = full_precision(scores).softmax(dim=1).max(dim=1)
         return labels, confidence

@@ -7,6 +7,7 @@ import stage_memory
 
 from mmseg_da.engine.launch import load_config
 from mmseg_da.engine.stages import split
+from mmseg_da.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +41,21 @@ def test_phases_are_told_apart(stages):
     ]  # fmt: skip
 
 
+def test_self_training_of_a_transformer_is_told_from_shapes():
+    cfg = load_config(str(ROOT / 'configs/mic_daformer_gta2cs.py'), None, None)
+    for part in (cfg.model.data_preprocessor.source, cfg.model.data_preprocessor.target):
+        part.size = (64, 96)
+    for name in ('mix', 'mask'):
+        cfg.model.objectives[name].update(ignore_top=0, ignore_bottom=0)
+    cfg.model.segmentor.backbone.update(embed_dims=8, num_layers=[1, 2, 1, 1])
+    cfg.model.segmentor.decode_head.update(in_channels=[8, 16, 40, 64], channels=8)
+    (stage,) = stage_memory.trainings(cfg)
+    computed = stage_memory.kept_bytes(stage)
+    assert computed == stage_memory.kept_bytes(stage, device='cpu')
+    assert list(computed) == ['segmentor (seg, fd)', 'segmentor (mix)', 'segmentor (mask)']
+    assert max(computed.values()) < 1.05 * min(computed.values())
+
+
 def test_full_size_is_what_others_measured():
     """Measured on smaller images and scaled by their area: 6.4 GiB of DeepLabV2 with two heads at
     720x1280, 0.83 GiB of a generator of nine blocks at 400x400, of which identity needs two."""
@@ -49,3 +65,58 @@ def test_full_size_is_what_others_measured():
     identity = stage_memory.kept_bytes(stages['translate'])['generators (identity)']
     assert source / stage_memory.GIB == pytest.approx(6.4, rel=0.03)
     assert identity / stage_memory.GIB == pytest.approx(2 * 0.83, rel=0.03)
+
+
+def whole(name, tmp_path, **options):
+    """The only stage of a config without stages."""
+    cfg = load_config(str(ROOT / f'configs/{name}.py'), None, str(tmp_path))
+    cfg.merge_from_dict(options)
+    (stage,) = stage_memory.trainings(cfg)
+    return stage
+
+
+@pytest.mark.parametrize('name', ['small/dacs_toy', 'small/mic_toy'])
+def test_shapes_tell_it_of_self_training_too(name, tmp_path):
+    stage = whole(name, tmp_path)
+    computed = stage_memory.kept_bytes(stage)
+    assert computed == stage_memory.kept_bytes(stage, device='cpu')
+    assert list(computed)[:2] == ['segmentor (seg)', 'segmentor (mix)']
+    assert len(computed) == (3 if 'mic' in name else 2)
+
+
+def test_each_stage_of_self_training_holds_one_forward_and_the_teacher_none(tmp_path):
+    """The backward of a mixture keeps what that of the source does, and weights for its pixels."""
+    held = stage_memory.kept_bytes(whole('mic_dacs_gta2cs', tmp_path))
+    seg, mix, mask = held.values()
+    assert mask == pytest.approx(mix, rel=0.01)
+    assert mix / seg == pytest.approx(1, rel=0.01)
+    assert seg / stage_memory.GIB == pytest.approx(3.56, rel=0.03)
+    summed = whole('mic_dacs_gta2cs', tmp_path, **{'model.backward': 'summed'})
+    (all_at_once,) = stage_memory.kept_bytes(summed).values()
+    assert all_at_once / seg == pytest.approx(3, rel=0.01)
+
+
+def test_what_stays_is_counted_by_its_size(tmp_path):
+    held = stage_memory.held_bytes(whole('small/dacs_toy', tmp_path))
+    trained, gradients, kept, others = held.values()
+    model, _ = stage_memory._built(whole('small/dacs_toy', tmp_path), 'cpu')
+    assert trained == gradients == 4 * sum(p.numel() for p in model.segmentor.parameters())
+    assert kept == 2 * trained  # AdamW
+    teacher = 4 * sum(p.numel() for p in model.teacher.parameters())
+    statistics = sum(b.numel() * b.element_size() for b in model.buffers())
+    assert others == teacher + statistics
+
+
+def test_the_last_row_is_the_sum_of_the_largest_and_of_what_stays(tmp_path, capsys, monkeypatch):
+    path = str(ROOT / 'configs/dacs_gta2cs.py')
+    monkeypatch.setattr('sys.argv', ['stage_memory.py', path])
+    stage_memory.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| training')]
+    *others, together = (float(row.split('|')[3]) for row in rows)
+    assert together == pytest.approx(max(others[:2]) + sum(others[2:]), abs=0.04)
+
+
+def test_an_optimizer_that_is_not_known_is_told(tmp_path):
+    stage = whole('small/dacs_toy', tmp_path, **{'optim_wrapper.segmentor.optimizer.type': 'LBFGS'})
+    with pytest.raises(UserError, match='how much LBFGS keeps is not known'):
+        stage_memory.held_bytes(stage)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import measure
-import methods
+import method_parts
 import pytest
 import step_time
 import torch
@@ -103,7 +103,7 @@ def test_what_lived_before_does_not_lower_the_peak():
     assert measure.peak_bytes(task) == 4000
 
 
-@pytest.mark.parametrize('parts', [methods.IMAGES.parts, methods.CROPS.parts])
+@pytest.mark.parametrize('parts', [method_parts.IMAGES.parts, method_parts.CROPS.parts])
 def test_memory_at_paper_sizes_is_on_the_line_in_the_area(parts):
     constant, per_area = 7.0, 640.0
     small, large = (constant + per_area / part**2 for part in parts)

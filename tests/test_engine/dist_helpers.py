@@ -21,12 +21,12 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def start_two(work_dir: Path, data: Path, *options: str) -> subprocess.Popen:
-    """Train the toy config by tools/dist_train.sh in two processes, with --resume."""
+def start_two(work_dir: Path, data: Path, *options: str, config: Path = TOY) -> subprocess.Popen:
+    """Train a toy config by tools/dist_train.sh in two processes, with --resume."""
     work_dir.mkdir(exist_ok=True)
     return subprocess.Popen(
         [
-            str(ROOT / 'tools/dist_train.sh'), str(TOY), '2', '--work-dir', str(work_dir), '--resume',
+            str(ROOT / 'tools/dist_train.sh'), str(config), '2', '--work-dir', str(work_dir), '--resume',
             '--cfg-options', 'train_dataloader.batch_size=2', 'train_cfg.val_interval=1000',
             'train_dataloader.persistent_workers=False', 'train_dataloader.num_workers=0',
             'default_hooks.checkpoint.interval=2', 'default_hooks.checkpoint.max_keep_ckpts=-1',

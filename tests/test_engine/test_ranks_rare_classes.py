@@ -31,48 +31,54 @@ def draws(config, root):
     return [tuple(next(stream)) for _ in range(12)]
 
 
-def draw_on_rank(rank, port, config, root, out):
+def draw_on_rank(rank, port, config, roots, out):
     start_rank(rank, port)
-    counted = []
+    counted, left = [], []
     count = class_pixels._count
     class_pixels._count = lambda *args: counted.append(1) or count(*args)
-    try:
-        found = draws(config, root)
-    except UserError as error:
-        found = str(error)
-    torch.save((found, len(counted)), f'{out}/{rank}.pth')
+    for root in roots:
+        try:
+            found = draws(config, root)
+        except UserError as error:
+            found = str(error)
+        left.append((found, len(counted)))
+    torch.save(left, f'{out}/{rank}.pth')
     dist.destroy_process_group()
 
 
-@pytest.fixture
-def run_ranks(toy_data, tmp_path):
-    """Draw in two processes from a copy of the toy data, with a change; gives what each found."""
-    shutil.copytree(toy_data / 'toy', tmp_path / 'toy')
+@pytest.fixture(scope='module')
+def folder(toy_data, tmp_path_factory):
+    """Two processes have drawn from copies of the toy data: a sound one, then a damaged one."""
+    folder = tmp_path_factory.mktemp('ranks')
+    for name in ('sound', 'damaged'):
+        shutil.copytree(toy_data / 'toy', folder / name / 'toy')
+        shutil.rmtree(folder / name / 'toy/gta/.mmseg_da', ignore_errors=True)
+    label, *_ = sorted((folder / 'damaged/toy/gta/labels').glob('*_labelTrainIds.png'))
+    label.write_bytes(b'cut')
+    roots = [str(folder / 'sound'), str(folder / 'damaged')]
+    mp.spawn(draw_on_rank, (free_port(), CONFIG, roots, str(folder)), nprocs=2)
+    return folder
 
-    def run(config, change=lambda labels: None):
-        change(sorted((tmp_path / 'toy/gta/labels').glob('*_labelTrainIds.png')))
-        args = (free_port(), str(config), str(tmp_path), str(tmp_path))
-        mp.spawn(draw_on_rank, args, nprocs=2)
-        return [torch.load(tmp_path / f'{rank}.pth', weights_only=True) for rank in range(2)]
 
-    return run
+def left_by(folder, case):
+    return [torch.load(folder / f'{rank}.pth', weights_only=True)[case] for rank in range(2)]
 
 
-def test_two_processes_draw_what_one_draws_and_one_of_them_counts(run_ranks, tmp_path, monkeypatch):
-    (first, times), (second, times_of_second) = run_ranks(CONFIG)
+def test_two_processes_draw_what_one_draws_and_one_of_them_counts(folder, monkeypatch):
+    (first, times), (second, times_of_second) = left_by(folder, 0)
     assert (times, times_of_second) == (1, 0)
-    monkeypatch.setenv('MMSEG_DA_DATA', str(tmp_path))
-    alone = draws(CONFIG, str(tmp_path))
+    monkeypatch.setenv('MMSEG_DA_DATA', str(folder / 'sound'))
     together = [draw for turn in zip(first, second, strict=True) for draw in turn]
-    assert together[:12] == alone
-    (kept,) = (tmp_path / 'toy/gta/.mmseg_da').iterdir()
+    assert together[:12] == draws(CONFIG, str(folder / 'sound'))
+    (kept,) = (folder / 'sound/toy/gta/.mmseg_da').iterdir()
     assert kept.suffix == '.npz'
 
 
-def test_a_label_that_cannot_be_read_is_told_by_both(run_ranks):
-    (first, _), (second, _) = run_ranks(CONFIG, lambda labels: labels[0].write_bytes(b'cut'))
+def test_a_label_that_cannot_be_read_is_told_by_both(folder):
+    (first, _), (second, _) = left_by(folder, 1)
     assert first == second
     assert '1 of 6 labels cannot be counted' in first
+    assert not (folder / 'damaged/toy/gta/.mmseg_da').exists()
 
 
 def test_the_runner_builds_the_loader_of_it(toy_data, monkeypatch):

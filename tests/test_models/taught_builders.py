@@ -1,9 +1,8 @@
 """Adaptors with a teacher, and what their objectives draw, for the plain iterations."""
 
-import torch
 from builders import SUPERVISION, build_adaptor
+from drawing import draws_of
 
-from mmseg_da.functional import blocks, uniform, uniforms
 from mmseg_da.testing import toy_batch, toy_preprocessor
 
 SIZE = (48, 80)
@@ -30,33 +29,6 @@ def build(objectives, segmentor=None, alpha=0.9, **others):
     return adaptor
 
 
-def drawn_by(adaptor, num=2):
+def drawn_by(adaptor, num=2, size=SIZE):
     """The draws of an iteration, as the plain iteration takes them."""
-    chosen = {name: each for name, each in adaptor.objectives.items() if hasattr(each, 'draws')}
-
-    def augmentation(objective, key):
-        jitters = uniform(*key, objective.salt, 0) < objective.jitter_prob
-        blurs = uniform(*key, objective.salt, 1) < objective.blur_prob
-        return (
-            [objective.jitter_of(key, n) for n in range(num)] if jitters else None,
-            [objective.sigma_of(key, n) for n in range(num)] if blurs else None,
-        )
-
-    def draws(number):
-        found = {}
-        for name, each in chosen.items():
-            key = int(each.draws.seed), number
-            found[name] = augmentation(each, key)
-            like = torch.zeros(num, 1)
-            if name == 'mix':
-                found['keys'] = each.keys(like, key)
-            else:
-                grid = blocks(each.block, *SIZE)
-                one = [
-                    uniforms(*key, each.salt, 4, n, count=grid[0] * grid[1], like=like)
-                    for n in range(num)
-                ]
-                found['blocks'] = torch.stack(one).view(num, *grid)
-        return found
-
-    return draws
+    return lambda number: draws_of(adaptor, number, num, size)

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 import torch
+from builders import build_wrappers
 from mmseg.models.data_preprocessor import SegDataPreProcessor
+from taught_builders import MASK, MIX, SIZE, alike, build
 
 from mmseg_da.errors import UserError
 from mmseg_da.models import DomainPreprocessor
@@ -122,3 +124,18 @@ def test_labels_are_copied_only_where_they_are_padded():
     padding = DomainPreprocessor(**SHARED, target=dict(size=(64, 96)), source=dict(size=(64, 80)))
     for sample in padding(toy_batch(), training=True)['source']['data_samples']:
         assert sample.gt_sem_seg.data.shape == (1, 64, 80)
+
+
+@pytest.mark.parametrize('objectives', [{}, dict(mix=MIX, mask=MASK)])
+def test_a_network_may_take_pixels_as_they_are(objectives):
+    """mmseg's preprocessor then has neither mean nor deviation, and the jitter needs them."""
+    look = dict(type='DomainPreprocessor', size=SIZE, bgr_to_rgb=True)
+    adaptor = build(objectives, data_preprocessor=look)
+    logs = adaptor.train_step(alike(), build_wrappers(adaptor))
+    assert all(torch.isfinite(torch.as_tensor(value)) for value in logs.values())
+    step = adaptor.begin_step(adaptor.data_preprocessor(alike(), training=True))
+    assert step.source.images.max() > 100
+    unit = step.look.to_unit(step.source.images)
+    assert unit.max() <= 1
+    torch.testing.assert_close(step.look.to_images(unit), step.source.images)
+    assert not any('data_preprocessor' in key for key in adaptor.state_dict())

@@ -1,5 +1,6 @@
 """The tool that counts the classes of a source, as the training would."""
 
+import re
 import shutil
 
 import pytest
@@ -50,3 +51,13 @@ def test_a_config_without_a_source_and_a_missing_one_are_told(refused, fresh_dat
     shutil.rmtree(fresh_data / 'gta/images')
     assert 'gta/images: no such folder' in refused('count_classes.py', CONFIG)
     assert 'nothing.py: no such config' in refused('count_classes.py', 'nothing.py')
+
+
+def test_the_documented_setting_is_a_config(fresh_data, run_tool, tmp_path):
+    page = (ROOT / 'docs/rare_classes.md').read_text()
+    (block,) = re.findall(r'```python\n(.*?)```', page, re.DOTALL)
+    config = tmp_path / 'mine.py'
+    config.write_text(f"_base_ = '{CONFIG}'\n{block}")
+    result = run_tool('count_classes.py', config)
+    assert result.code == 0
+    assert 'have no image with more than 3000 pixels' in result.out + result.err

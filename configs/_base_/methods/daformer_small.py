@@ -1,6 +1,6 @@
 # For short trainings of small networks on a CPU: a threshold that a young network reaches, stronger jitter,
 # and no crops. The distance is for networks that start from ImageNet.
-rare_classes = dict(temperature=0.01, min_pixels=100)
+rare_classes = dict(temperature=0.05, min_pixels=100)
 teacher = dict(alpha=0.99)
 objectives = dict(
     seg=dict(type='SourceSupervision'),

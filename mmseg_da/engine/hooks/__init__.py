@@ -8,6 +8,7 @@ from mmseg_da.engine.hooks.divergence_hook import DivergenceHook
 from mmseg_da.engine.hooks.loss_weight_hook import LossWeightHook
 from mmseg_da.engine.hooks.norm_eval_hook import NormEvalHook
 from mmseg_da.engine.hooks.stage_report_hook import StageReportHook
+from mmseg_da.engine.hooks.teacher_validation_hook import TeacherValidationHook
 from mmseg_da.engine.hooks.unfreeze_hook import UnfreezeHook
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'NormEvalHook',
     'SafeCheckpointHook',
     'StageReportHook',
+    'TeacherValidationHook',
     'UnfreezeHook',
 ]

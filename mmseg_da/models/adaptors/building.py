@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+import torch
 from mmengine.model import ModuleDict
 from torch import nn
 
 from mmseg_da.errors import UserError
+from mmseg_da.models.data_preprocessor import DOMAINS
 from mmseg_da.models.objectives import Objective
 from mmseg_da.models.translators import Translator
 from mmseg_da.registry import MODELS
@@ -47,6 +49,24 @@ def require_teacher(objectives: ModuleDict, teacher: nn.Module | None) -> None:
             raise UserError(
                 f'model.objectives.{name}: {type(objective).__name__} learns from a teacher, but the '
                 'model has none: set model.teacher=dict(alpha=0.999)'
+            )
+
+
+def require_one_look(objectives: ModuleDict, preprocessor: nn.Module) -> None:
+    """Check that domains are normalised alike where objectives put images of both into one batch.
+
+    Raises:
+        UserError: They are not; names the objective.
+    """
+    source, target = (preprocessor.domains[name] for name in DOMAINS)
+    if torch.equal(source.mean, target.mean) and torch.equal(source.std, target.std):
+        return
+    for name, objective in objectives.items():
+        if objective.joins_domains:
+            raise UserError(
+                f'model.objectives.{name}: {type(objective).__name__} puts pixels of both domains into '
+                'one batch, but model.data_preprocessor normalises them differently: give source and '
+                'target one mean and std'
             )
 
 

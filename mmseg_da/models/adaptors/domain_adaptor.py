@@ -12,6 +12,7 @@ from mmseg_da.models.adaptors.building import (
     build_objectives,
     build_translator,
     for_domains,
+    require_one_look,
     require_teacher,
 )
 from mmseg_da.models.data_preprocessor import DOMAINS, LABELLED, require_domains
@@ -51,8 +52,9 @@ class DomainAdaptor(PhasedModel):
 
     Raises:
         UserError: A name contains ``loss``, ``backward`` is unknown, there is no objective or no
-            ``DomainPreprocessor``, an objective needs a teacher and there is none, or the segmentor
-            does not fit (see :func:`mmseg_da.structures.require_dense`).
+            ``DomainPreprocessor``, an objective needs a teacher and there is none, or joins domains
+            that are normalised differently, or the segmentor does not fit (see
+            :func:`mmseg_da.structures.require_dense`).
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class DomainAdaptor(PhasedModel):
         self.translator = build_translator(translator)
         self.teacher = build_teacher(teacher, self.segmentor)
         require_teacher(self.objectives, self.teacher)
+        require_one_look(self.objectives, self.data_preprocessor)
         self.data_preprocessor.needed = self._domains_needed()
         self._phases = self._plan(by_stages=backward == 'stages')
         self._keep_feats = any(each.rival_sees_feats for each in self.objectives.values())
@@ -219,7 +222,8 @@ class DomainAdaptor(PhasedModel):
         """Let `load_from` name a checkpoint of the plain segmentor: give its keys our prefix."""
         ours, inner = f'{prefix}{SEGMENTOR}.', ('backbone.', 'neck.', 'decode_head.', 'auxiliary_')
         if not any(key.startswith(ours) for key in state_dict):
-            plain = tuple(prefix + part for part in inner)
+            own = {f'{name.split(".")[0]}.' for name in self.segmentor.state_dict()}
+            plain = tuple(prefix + part for part in {*inner, *own})
             for key in [key for key in state_dict if key.startswith(plain)]:
                 state_dict[ours + key[len(prefix) :]] = state_dict.pop(key)
         if self.teacher is not None:

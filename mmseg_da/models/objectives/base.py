@@ -25,6 +25,7 @@ class Objective(BaseModule):
             ``'labelled'``, the labelled target images if a training has some. Objectives that share a view are computed in one stage, with one backward; the default is right
             for every objective, a shorter list saves memory.
         needs_teacher: It learns from ``step.teaching``; the model has to have a teacher.
+        joins_domains: It changes or mixes images of the source by how the target's are normalised.
         needs_target: It looks at target images in some way. Where none does, they are not prepared.
         rival_sees_feats: Its discriminator looks at features, not only at logits.
         discriminator: The rival, trained by an optimizer of its own; ``None`` without one.
@@ -34,6 +35,7 @@ class Objective(BaseModule):
 
     views: Sequence[str] = ('source', 'target')
     needs_teacher: bool = False
+    joins_domains: bool = False
     needs_target: bool = True
     rival_sees_feats: bool = False
     judges_apart: bool = False

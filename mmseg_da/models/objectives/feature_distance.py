@@ -12,7 +12,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.functional import cell_classes, feature_distances
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step
+from mmseg_da.structures import Step, encoder_images
 
 THINGS = (
     'traffic light', 'traffic sign', 'person', 'rider', 'car', 'truck', 'bus', 'train',
@@ -78,6 +78,9 @@ class FeatureDistance(Objective):
                 'FeatureDistance compares outputs of the backbone, but the segmentor has a neck, '
                 'which other objectives see: leave this objective out, or the neck'
             )
+        chosen = getattr(segmentor.backbone, 'out_indices', None)
+        if isinstance(chosen, Sequence):  # all of mmseg's backbones; others tell by what they give
+            self._require_level(len(chosen))
         self.num_classes = require_classes(segmentor, 'decode', 'FeatureDistance').out_channels
         self.register_buffer(
             'is_thing', torch.zeros(self.num_classes + 1, dtype=torch.bool), persistent=False
@@ -117,8 +120,9 @@ class FeatureDistance(Objective):
         if not self.named:
             raise UserError('FeatureDistance: nobody has named the classes: call `name_classes`')
         features = self._of_level(step.source.dense.feats)
+        seen = encoder_images(step.segmentor, step.source.images)
         with torch.no_grad():
-            reference = self._of_level(self.encoder(step.source.images))
+            reference = self._of_level(self.encoder(seen))
         distances = feature_distances(features, reference)
         things = self.covered(step.source.labels.long(), tuple(distances.shape[1:]))
         count = things.sum(dtype=distances.dtype)
@@ -133,8 +137,11 @@ class FeatureDistance(Objective):
         return self.is_thing[cell_classes(labels, self.num_classes, size, self.min_share)]
 
     def _of_level(self, feats: Sequence[Tensor]) -> Tensor:
-        if not -len(feats) <= self.level < len(feats):
-            raise UserError(
-                f'FeatureDistance: level is {self.level}, but the backbone has {len(feats)} outputs'
-            )
+        self._require_level(len(feats))
         return feats[self.level]
+
+    def _require_level(self, outputs: int) -> None:
+        if not -outputs <= self.level < outputs:
+            raise UserError(
+                f'FeatureDistance: level is {self.level}, but the backbone has {outputs} outputs'
+            )

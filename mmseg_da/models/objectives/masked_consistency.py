@@ -26,7 +26,7 @@ class MaskedConsistency(TaughtObjective):
         ratio: Share of blocks that are masked.
         block: Side of a block in pixels: 64 in the paper, 32 for crops of 512.
         images: Which are masked: all of the ``'target'``; of the ``'source'``, with its labels; or
-            of ``'both'`` the first halves of their batches.
+            of ``'both'`` the first halves of their batches, in each process.
         augment: Jitter and blur them before; the paper does not with ``'both'``.
         **taught: As in :class:`~mmseg_da.models.objectives.taught.TaughtObjective`. Give the margins
             and the threshold of :class:`SelfTraining`, if there is one.
@@ -55,6 +55,7 @@ class MaskedConsistency(TaughtObjective):
         self._require(isinstance(augment, bool), 'augment', augment, 'True or False')
         self.ratio, self.block, self.images, self.augment = ratio, block, images, augment
         self.needs_teacher = images != 'source'
+        self.joins_domains = images != 'target'
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         key = self.draws.next()

@@ -9,10 +9,10 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import full_precision
+from mmseg_da.functional import cut, full_precision
 from mmseg_da.models.objectives.base import Objective, require_classes
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Step, View
+from mmseg_da.structures import Part, Step, View
 
 _IGNORE = 255
 
@@ -52,27 +52,30 @@ class PseudoSupervision(Objective):
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         labels = _pseudo_labels(step.target)
-        labelled = labels != _IGNORE
-        count = labelled.sum()
+        dense = step.target.dense
         losses = {
             f'{name}.loss_ce': self.loss_weight
             * weight
-            * self._cross_entropy(name, step.target, labels)
-            / count.clamp(min=1)
+            * sum(
+                part.weight * self._cross_entropy(name, part, labels)
+                for part in dense.parts_of(name)
+            )
             for name, weight in self.heads.items()
         }
-        return losses | dict(labelled=count / labels.numel())
+        return losses | dict(labelled=(labels != _IGNORE).sum() / labels.numel())
 
-    def _cross_entropy(self, head: str, target: View, labels: Tensor) -> Tensor:
-        """Summed over the pixels that have a label."""
+    def _cross_entropy(self, head: str, part: Part, labels: Tensor) -> Tensor:
+        """The mean over the pixels of a part that have a label."""
+        labels = cut(labels, part.box)
         scores = F.interpolate(
-            target.dense.logits[head],
+            part.logits,
             labels.shape[-2:],
             mode='bilinear',
             align_corners=self.align_corners[head],
         )
         scores = full_precision(scores)
-        return F.cross_entropy(scores, labels, ignore_index=_IGNORE, reduction='sum')
+        total = F.cross_entropy(scores, labels, ignore_index=_IGNORE, reduction='sum')
+        return total / (labels != _IGNORE).sum().clamp(min=1)
 
 
 def _pseudo_labels(target: View) -> Tensor:

@@ -36,6 +36,7 @@ class SelfTraining(TaughtObjective):
     """
 
     views = ('mixed',)
+    joins_domains = True
     salt = 1
 
     def __init__(self, classes: str = 'batch', **taught: Any) -> None:

@@ -6,50 +6,23 @@ import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_rank
 from mmseg.models.segmentors import EncoderDecoder
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import (
     colour_jitter,
     confident_share,
+    cut,
     full_precision,
     gaussian_blur,
     inside_margins,
     uniform,
 )
 from mmseg_da.models.objectives.base import Objective, require_classes
-from mmseg_da.structures import Step, heads_of
+from mmseg_da.structures import Draws, Step, dense_forward, heads_of
 
 IGNORE = 255
 QUALITIES = ('batch', 'pixel')
-
-
-class Draws(nn.Module):
-    """Counts iterations, as the key of what is drawn in each: a resume draws on exactly.
-
-    The host knows the number, so that it can decide without waiting for the device; it is read
-    from the buffers once after they were made or loaded.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        seed = torch.initial_seed() & 0x7FFFFFFF  # of the run; nothing is drawn from its generator
-        self.register_buffer('seed', torch.tensor(seed))
-        self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-        self._known: tuple[int, int] | None = None
-
-    def next(self) -> tuple[int, int]:
-        """The seed and the number of this iteration; the next call is of the next one."""
-        if self._known is None:
-            self._known = int(self.seed), int(self.steps)
-        key = self._known
-        self._known = key[0], key[1] + 1
-        self.steps += 1
-        return key
-
-    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._known = None
 
 
 class TaughtObjective(Objective):
@@ -99,6 +72,9 @@ class TaughtObjective(Objective):
             rows = is_number(value) and value >= 0 and (isinstance(value, int) or value < 1)
             self._require(rows, key, value, 'rows, or a share of the height below 1')
         self._require(quality in QUALITIES, 'quality', quality, f'one of {list(QUALITIES)}')
+        weights = isinstance(heads, Mapping) and list(heads.values())
+        fits = heads is None or (weights and all(is_number(w) and w >= 0 for w in weights))
+        self._require(fits, 'heads', heads, 'a dict of the weight, 0 or more, of each head')
         self.threshold, self.quality = threshold, quality
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
         self.jitter, self.jitter_prob, self.blur_prob = jitter, jitter_prob, blur_prob
@@ -164,19 +140,20 @@ class TaughtObjective(Objective):
         self, step: Step, images: Tensor, labels: Tensor, weights: Tensor
     ) -> dict[str, Tensor]:
         """Weighted and averaged over all pixels, of which those without a label count as 0."""
-        heads, feats = heads_of(step.segmentor), step.segmentor.extract_feat(images)
-        losses = {}
+        heads = heads_of(step.segmentor)
+        dense, losses = dense_forward(step.segmentor, images, tuple(self.heads)), {}
         for name, weight in self.heads.items():
-            scores = F.interpolate(
-                heads[name](feats),
-                labels.shape[-2:],
-                mode='bilinear',
-                align_corners=heads[name].align_corners,
+            loss = sum(
+                part.weight
+                * _cross_entropy(
+                    part.logits,
+                    cut(labels, part.box),
+                    cut(weights, part.box),
+                    heads[name].align_corners,
+                )
+                for part in dense.parts_of(name)
             )
-            each = F.cross_entropy(
-                full_precision(scores), labels, ignore_index=IGNORE, reduction='none'
-            )
-            losses[f'{name}.loss_ce'] = self.loss_weight * weight * (each * weights).mean()
+            losses[f'{name}.loss_ce'] = self.loss_weight * weight * loss
         return losses
 
     def source_labels(self, step: Step) -> Tensor:
@@ -200,6 +177,12 @@ class TaughtObjective(Objective):
                 'height x width), but have to be alike: crop both pipelines to one size and set '
                 'model.data_preprocessor.size to it'
             )
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor, corners: bool) -> Tensor:
+    scores = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=corners)
+    each = F.cross_entropy(full_precision(scores), labels, ignore_index=IGNORE, reduction='none')
+    return (each * weights).mean()
 
 
 def image_numbers(images: Tensor) -> list[int]:

@@ -110,8 +110,10 @@ class SemanticConsistency(nn.Module):
     def logits(self, images: Tensor) -> Tensor:
         """Scores (N, C, H, W) at the size of the images (N, 3, H, W), which are in [-1, 1]."""
         pixels = from_unit_range(images)
-        feats = self.segmentor.extract_feat(normalise(pixels, self.mean, self.std, self.to_bgr))
-        head = self.segmentor.decode_head
+        scores = self.segmentor(normalise(pixels, self.mean, self.std, self.to_bgr), mode='tensor')
         return F.interpolate(
-            head(feats), images.shape[-2:], mode='bilinear', align_corners=head.align_corners
+            scores,
+            images.shape[-2:],
+            mode='bilinear',
+            align_corners=self.segmentor.decode_head.align_corners,
         )

@@ -131,9 +131,17 @@ def test_what_cannot_be_is_told(options, said):
         build(**options)
 
 
-def test_a_level_that_is_not_there_is_told():
+@pytest.mark.parametrize('level', [4, -5])
+def test_a_level_that_is_not_there_is_told_before_a_training(level):
+    with pytest.raises(UserError, match=f'level is {level}, but the backbone has 4 outputs'):
+        build(level=level)
+
+
+def test_a_backbone_that_does_not_say_how_many_it_has_is_told_by_its_outputs():
+    adaptor = build()
+    adaptor.objectives['fd'].level = 4
     with pytest.raises(UserError, match='level is 4, but the backbone has 4 outputs'):
-        losses_of(build(level=4), blocky())
+        losses_of(adaptor, blocky())
 
 
 def test_classes_without_names_are_told():

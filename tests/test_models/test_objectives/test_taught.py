@@ -9,7 +9,7 @@ from host_sync import Watch
 from taught_builders import MASK, MIX, SIZE, alike, build
 
 from mmseg_da.errors import UserError
-from mmseg_da.testing import toy_batch, toy_segformer
+from mmseg_da.testing import toy_batch, toy_preprocessor, toy_segformer
 
 
 def opened(adaptor, batch):
@@ -90,7 +90,17 @@ def test_masked_blocks_are_as_many_as_the_ratio_says():
     assert torch.equal(again, mask)
 
 
-@pytest.mark.parametrize('objectives', [dict(mix=MIX), dict(mask=MASK), dict(mix=MIX, mask=MASK)])
+@pytest.mark.parametrize(
+    'objectives',
+    [
+        dict(mix=MIX),
+        dict(mask=MASK),
+        dict(mask=MASK | dict(images='source')),
+        dict(mask=MASK | dict(images='both')),
+        dict(mix=MIX, mask=MASK),
+        dict(mix=MIX | dict(quality='pixel', ignore_top=5, ignore_bottom=0.2)),
+    ],
+)
 def test_it_does_not_wait_for_the_device(objectives):
     always = dict(jitter_prob=1.0, blur_prob=1.0)
     adaptor = build({name: each | always for name, each in objectives.items()})
@@ -179,3 +189,12 @@ def test_domains_of_different_sizes_are_told():
     adaptor.data_preprocessor.domains['source'].size = (64, 64)
     with pytest.raises(UserError, match='source images are 2x64x64, target images 2x48x80'):
         adaptor.train_step(toy_batch(), build_wrappers(adaptor))
+
+
+@pytest.mark.parametrize('term', [MIX, MASK | dict(images='source'), MASK | dict(images='both')])
+def test_domains_that_are_normalised_differently_are_told(term):
+    """Jitter works on pixels, which it has from the network's input by the target's statistics."""
+    look = toy_preprocessor() | dict(source=dict(size=SIZE, mean=[100.0] * 3))
+    with pytest.raises(UserError, match=r'objectives.term: .* give source and target one mean'):
+        build(dict(term=term), data_preprocessor=look)
+    build(dict(term=MASK), data_preprocessor=look)

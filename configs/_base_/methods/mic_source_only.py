@@ -1,0 +1,5 @@
+# MIC beside source supervision alone.
+_base_ = './source_only.py'
+
+teacher = dict(alpha=0.999)
+objectives = dict(mask=dict(type='MaskedConsistency', ratio=0.7, block=32, threshold=0.968))

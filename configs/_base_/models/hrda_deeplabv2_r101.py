@@ -1,0 +1,42 @@
+# DeepLabV2 at two scales, on the ResNet that DAFormer's code has for it: without the ceiling-mode
+# pool, after which scores do not lie on a grid. Their stride is 8, a cell of the context 16 pixels.
+model = dict(
+    type='HRDAEncoderDecoder',
+    backbone=dict(
+        type='ResNetV1c',
+        depth=101,
+        style='pytorch',
+        num_stages=4,
+        out_indices=(0, 1, 2, 3),
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        contract_dilation=True,
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnet101_v1c'),
+    ),
+    decode_head=dict(
+        type='ASPPV2Head',
+        in_channels=2048,
+        in_index=3,
+        dilations=(6, 12),
+        num_classes=19,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
+    scale_attention=dict(
+        type='FCNHead',
+        num_convs=1,
+        kernel_size=1,
+        concat_input=False,
+        channels=256,
+        dropout_ratio=0.1,
+        norm_cfg=dict(type='BN', requires_grad=True),
+    ),
+    detail_crop=(512, 512),
+    context_scale=0.5,
+    multiple=16,
+    detail_weight=0.1,
+    train_cfg=dict(),
+    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(512, 512), batch=None),
+)

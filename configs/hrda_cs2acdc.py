@@ -1,0 +1,18 @@
+_base_ = [
+    '_base_/models/hrda_mitb5.py',
+    '_base_/datasets/cityscapes2acdc_crops1024.py',
+    '_base_/methods/hrda.py',
+    '_base_/schedules/hrda_40k.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=_base_.model,
+    teacher=_base_.teacher,
+    objectives=_base_.objectives,
+    data_preprocessor=_base_.data_preprocessor,
+)
+model['objectives']['mix'].update(ignore_top=0, ignore_bottom=0)  # no car of one's own in the image
+train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

@@ -1,0 +1,16 @@
+_base_ = [
+    '_base_/models/deeplabv2_r101_aspp4.py',
+    '_base_/datasets/gta2cityscapes_crops512.py',
+    '_base_/methods/mic_advent.py',
+    '_base_/schedules/mic_advent_120k.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=_base_.model,
+    teacher=_base_.teacher,
+    objectives=_base_.objectives,
+    data_preprocessor=_base_.data_preprocessor,
+)

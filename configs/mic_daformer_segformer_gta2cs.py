@@ -1,0 +1,18 @@
+# MiT-B0: the size of SegFormer-B0.
+_base_ = [
+    '_base_/models/daformer_mitb0.py',
+    '_base_/datasets/gta2cityscapes_daformer.py',
+    '_base_/methods/mic_daformer.py',
+    '_base_/schedules/daformer_40k.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=_base_.model,
+    teacher=_base_.teacher,
+    objectives=_base_.objectives,
+    data_preprocessor=_base_.data_preprocessor,
+)
+train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

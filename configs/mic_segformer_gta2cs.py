@@ -1,0 +1,18 @@
+# MIC on HRDA with MiT-B0: the size of SegFormer-B0.
+_base_ = [
+    '_base_/models/hrda_mitb0.py',
+    '_base_/datasets/gta2cityscapes_crops1024.py',
+    '_base_/methods/mic_hrda.py',
+    '_base_/schedules/hrda_40k.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=_base_.model,
+    teacher=_base_.teacher,
+    objectives=_base_.objectives,
+    data_preprocessor=_base_.data_preprocessor,
+)
+train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

@@ -1,0 +1,20 @@
+_base_ = [
+    '../_base_/models/small_mobilenetv2.py',
+    '../_base_/datasets/dubai2czech.py',
+    '../_base_/methods/hrda_small.py',
+    '../_base_/schedules/small_source_only.py',
+    '../_base_/small_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    type='DomainAdaptor',
+    segmentor=dict(_base_.model, **_base_.two_scales),
+    teacher=_base_.teacher,
+    objectives=_base_.objectives,
+    data_preprocessor=_base_.data_preprocessor,
+)
+model['segmentor']['decode_head']['num_classes'] = len(_base_.metainfo.classes)
+optim_wrapper = dict(
+    segmentor=dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))),
+)
