@@ -1,14 +1,11 @@
 """All data sets of the full-size configs in their own layouts, with images an eighth as large."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from street_data import LAYOUTS, picture, save
 
-BLOCK = 32  # of one class, in pixels
 SHAPES = dict(  # the original ones divided by 8
     gta=(132, 239), synthia=(95, 160), cityscapes=(128, 256), crosscity=(128, 256)
 )
@@ -18,11 +15,12 @@ CONDITIONS = ('fog', 'night', 'rain', 'snow')
 
 
 def scene(shape: tuple[int, int], seed: int, classes: int = 19, void: int = 255) -> np.ndarray:
-    """Train ids (H, W) in blocks of one class, every class as often as another, some pixels of none."""
+    """Train ids (H, W) in two rows of squares, each of the next class, and some pixels of none."""
     height, width = shape
-    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-    order = np.random.default_rng(seed).permutation(rows * columns) + seed * rows * columns
-    ids = np.kron(order.reshape(rows, columns) % classes, np.ones((BLOCK, BLOCK), int))
+    side = -(-height // 2)
+    columns = -(-width // side)
+    order = np.random.default_rng(seed).permutation(2 * columns) + seed * 2 * columns
+    ids = np.kron(order.reshape(2, columns) % classes, np.ones((side, side), int))
     ids = ids[:height, :width]
     ids[:2, :2] = void
     return ids
@@ -111,13 +109,3 @@ def repeat_cityscapes(root: Path, other: Path, images: int) -> None:
             path = other / 'cityscapes' / name.format(number)
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(cityscapes / name.format(number % there), path)
-
-
-def sizes(root: Path) -> Mapping[str, tuple[int, int]]:
-    """Width and height of one image of each data set."""
-    found = {}
-    for folder in root.iterdir():
-        first = next(path for path in sorted(folder.rglob('*')) if path.suffix in ('.png', '.jpg'))
-        with Image.open(first) as image:
-            found[folder.name] = image.size
-    return found

@@ -8,7 +8,7 @@ import copy
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ import torch
 from config_data import domains_of, names_of
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 from test_configs import CONFIGS, build, shrink, trainings, walk, without_start
 
 from mmseg_da.engine.stage_kinds import GIVEN, TRAIN
 from mmseg_da.engine.stages import TrainingStage, split
-from mmseg_da.registry import HOOKS
+from mmseg_da.registry import HOOKS, MODELS
 
 FACTOR, MULTIPLE = 8, 8
 ITERATIONS = 2
@@ -30,21 +30,29 @@ SIDES = ('scale', 'crop_size', 'size', 'stride', 'detail_crop')  # whole pixels,
 LENGTHS = ('block', 'ignore_top', 'ignore_bottom')  # others
 AREAS = ('min_pixels',)
 GIVEN_FILE = re.compile(r'work_dirs/(.+)/iter_(\d+)\.pth')
-MOVED = 'moved.json'
+NOTES = 'notes.json'
 
 
 @HOOKS.register_module()
-class MovedPartsHook(Hook):
-    """Notes which parts of a model a training has changed."""
+class RunNotesHook(Hook):
+    """Notes which parts of a model a training has changed, and the sizes of its images."""
 
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
         """Keep the values that the training starts with."""
+        self.sizes: dict[str, list[list[int]]] = {}
         self.before = {
             part: [value.detach().clone() for value in module.parameters()]
             for part, module in self._parts(runner.model).items()
         }
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note height and width of each image, before the preprocessor pads it."""
+        domains = {'': data_batch} if 'inputs' in data_batch else data_batch
+        for name, domain in domains.items():
+            sizes = [list(image.shape[-2:]) for image in domain['inputs']]
+            self.sizes.setdefault(name, []).extend(sizes)
 
     def after_train(self, runner: Runner) -> None:
         """Compare."""
@@ -55,7 +63,7 @@ class MovedPartsHook(Hook):
             )
             for part, module in self._parts(runner.model).items()
         }
-        Path(runner.work_dir, MOVED).write_text(json.dumps(moved))
+        Path(runner.work_dir, NOTES).write_text(json.dumps(dict(moved=moved, sizes=self.sizes)))
 
     @staticmethod
     def _parts(model: torch.nn.Module) -> Mapping[str, torch.nn.Module]:
@@ -111,7 +119,7 @@ def _small_parts(cfg: Config) -> dict[str, Any]:
     parts: dict[str, Any] = dict(
         model=small_model(cfg.model),
         train_cfg=dict(cfg.train_cfg, max_iters=ITERATIONS, val_interval=ITERATIONS),
-        custom_hooks=[*(cfg.get('custom_hooks') or []), dict(type='MovedPartsHook')],
+        custom_hooks=[*(cfg.get('custom_hooks') or []), dict(type='RunNotesHook')],
     )
     for loader in LOADERS:
         if cfg.get(loader):
@@ -185,25 +193,49 @@ def logged(work_dir: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def check_training(work_dir: Path, phases: list[str], validates: bool) -> dict[str, float]:
-    """See that a training ran, and did what it says; gives the scores.
+def check_training(cfg: Config, work_dir: Path) -> dict[str, float]:
+    """See that a training ran, and did what its config says.
 
     Args:
-        work_dir: Its folder.
-        phases: The phases of each iteration; none in a plain segmentor.
-        validates: Whether it does.
+        cfg: The config, or the one of a stage.
+        work_dir: The folder of the run.
+
+    Returns:
+        The scores; none where there is no validation.
     """
     rows = logged(work_dir)
+    validates = bool(cfg.get('val_dataloader'))
     steps = list(range(1, ITERATIONS + 1)) + [ITERATIONS] * validates
     assert [row['step'] for row in rows] == steps
-    losses = [f'{phase}.loss' for phase in phases] or ['loss']
     for row in rows[:ITERATIONS]:
-        assert set(losses) <= row.keys()
         assert all(math.isfinite(value) for value in row.values()), row
-    moved = json.loads((work_dir / MOVED).read_text())
-    assert moved
-    assert all(moved.values()), moved
-    saved = torch.load(work_dir / f'iter_{ITERATIONS}.pth', 'cpu', weights_only=False)
+        for loss in losses(cfg.model):
+            assert any(re.fullmatch(loss, key) for key in row), (loss, row)
+    notes = json.loads((work_dir / NOTES).read_text())
+    assert notes['moved']
+    assert all(notes['moved'].values()), notes['moved']
+    for domain, sizes in notes['sizes'].items():
+        assert all(fits(size, cfg.model, domain) for size in sizes), (domain, sizes)
+    saved = CheckpointLoader.load_checkpoint(str(work_dir / f'iter_{ITERATIONS}.pth'), 'cpu')
     assert saved['meta']['iter'] == ITERATIONS
     assert {'state_dict', 'optimizer'} <= saved.keys()
     return rows[-1] if validates else {}
+
+
+def losses(model: ConfigDict) -> list[str]:
+    """Patterns of the names of what each iteration has to log."""
+    built = MODELS.build(model)
+    phases = [phase.name for phase in built.phases()] if hasattr(built, 'phases') else []
+    named = [name for name, each in (model.get('objectives') or {}).items() if each is not None]
+    return [rf'{phase}\.loss' for phase in phases] + [rf'{name}\..+' for name in named] or ['loss']
+
+
+def fits(size: Sequence[int], model: ConfigDict, domain: str) -> bool:
+    """Whether a model takes an image as it comes, or, of one labelled data set, padded."""
+    common = model.data_preprocessor
+    own = dict(labelled=common.get('labelled') or common.get('target')).get(
+        domain, common.get(domain)
+    )
+    expected = (own or {}).get('size') or common.size
+    padded = not domain and all(side <= most for side, most in zip(size, expected, strict=True))
+    return padded or tuple(size) == tuple(expected)
