@@ -109,3 +109,35 @@ def repeat_cityscapes(root: Path, other: Path, images: int) -> None:
             path = other / 'cityscapes' / name.format(number)
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(cityscapes / name.format(number % there), path)
+
+
+TRUE_SHAPES = dict(  # of the published images
+    gta=(1052, 1914), synthia=(760, 1280), cityscapes=(1024, 2048), crosscity=(1024, 2048)
+)
+TRUE_NIGHT, TRUE_VOC = (1080, 1920), (375, 500)
+
+
+def write_true_sizes(root: Path) -> None:
+    """Write one training image of each data set, of one colour and class, as large as it is published.
+
+    Args:
+        root: What ``MMSEG_DA_DATA`` is going to name.
+    """
+    for name, shape in TRUE_SHAPES.items():
+        layout = LAYOUTS[name]
+        image = 'Rome/Images/Train/a.png' if name == 'crosscity' else layout.image.format(0)
+        _blank(root / name, image, layout.output.format(0), shape)
+    for condition in CONDITIONS:
+        image, label = 'rgb_anon/{}_rgb_anon.png', 'gt/{}_gt_labelTrainIds.png'
+        names = (each.format(f'{condition}/train/a/a') for each in (image, label))
+        _blank(root / 'acdc', *names, TRUE_NIGHT)
+    _blank(root / 'dark_zurich', image.format('train/night/a'), 'gt/a.png', TRUE_NIGHT)
+    voc = root / 'VOCdevkit/VOC2012'
+    _blank(voc, 'JPEGImages/a.jpg', 'SegmentationClass/a.png', TRUE_VOC)
+    (voc / 'ImageSets/Segmentation').mkdir(parents=True)
+    (voc / 'ImageSets/Segmentation/train.txt').write_text('a\n')
+
+
+def _blank(root: Path, image: str, label: str, shape: tuple[int, int]) -> None:
+    save(root / image, np.zeros((*shape, 3)))
+    save(root / label, np.zeros(shape))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from fresh_start import forget_runs
-from full_size_data import repeat_cityscapes, write
-from reduced_run import ITERATIONS, check_training, reduced
-from test_configs import CONFIGS, LEAVES, read, walk
+from full_size_data import repeat_cityscapes, write, write_true_sizes
+from reduced_run import ITERATIONS, check_training, fits, reduced
+from test_configs import CONFIGS, LEAVES, read, trainings, walk
 
 from mmseg_da.engine import launch
 from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
 from mmseg_da.engine.stages import split
+from mmseg_da.registry import DATASETS
 
 FULL = [path for path in LEAVES if 'small' not in path.relative_to(CONFIGS).parts]
 QUICK = (  # of each family one; the stages of CyCADA one by one
@@ -111,3 +112,39 @@ def check_labels(cfg, work_dir):
 def check_scores(cfg, work_dir):
     """See that the mean of several networks has scores."""
     assert math.isfinite(json.loads((work_dir / 'metrics.json').read_text())['mIoU'])
+
+
+@pytest.fixture(scope='module')
+def true_sizes(tmp_path_factory):
+    """Folders of all data sets, each with one image as large as it is published."""
+    root = tmp_path_factory.mktemp('true')
+    write_true_sizes(root)
+    return root
+
+
+def test_networks_get_images_of_the_size_that_they_expect(true_sizes, monkeypatch):
+    """Nothing is smaller here but the number of images."""
+    monkeypatch.setenv('MMSEG_DA_DATA', str(true_sizes))
+    seen = {}
+    for path in FULL:
+        for stage in trainings(path):
+            if stage.kind == TRAIN and stage.given is None:
+                dataset = without_user_files(stage.cfg.train_dataloader.dataset)
+                key = repr(dataset)
+                if key not in seen:  # many differ in the method alone
+                    seen[key] = DATASETS.build(dataset)[0]
+                sample = {'': seen[key]} if 'inputs' in seen[key] else seen[key]
+                for domain, each in sample.items():
+                    size = each['inputs'].shape[-2:]
+                    assert fits(size, stage.cfg.model, domain), (path, stage.name, domain, size)
+    assert len(seen) > 10
+
+
+def without_user_files(dataset):
+    """The same data without pseudo labels, and with as few images as there are."""
+    for _, part in walk(dataset):
+        if 'num' in part:
+            part['num'] = 1
+        if 'pipeline' in part:
+            part['pipeline'] = [t for t in part['pipeline'] if t['type'] != 'LoadPseudoLabels']
+    return dataset
