@@ -13,6 +13,7 @@ from test_configs import CONFIGS, LEAVES, read, trainings, walk
 from mmseg_da.engine import launch
 from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
 from mmseg_da.engine.stages import split
+from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
 FULL = [path for path in LEAVES if 'small' not in path.relative_to(CONFIGS).parts]
@@ -67,12 +68,18 @@ def data(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _unformatted(monkeypatch):
     """A run writes its config seven times; to lay it out takes longer than to train."""
-    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+
+    def as_it_is(text, **_):
+        return text, True
+
+    for module in ('mmengine.config.config', 'yapf.yapflib.yapf_api'):  # by the version of mmengine
+        monkeypatch.setattr(f'{module}.FormatCode', as_it_is, raising=False)
 
 
 @pytest.mark.parametrize('path', _cases())
 def test_it_runs(path, data, tmp_path, monkeypatch):
-    cfg = read(path)
+    cfg = read(path, str(tmp_path / 'nowhere'), monkeypatch)
+    refuses_to_start(cfg, tmp_path / 'nothing')
     many = any('num' in part for _, part in walk(cfg.to_dict()['train_dataloader']))
     cfg = read(path, str(data / ('many' if many else 'few')), monkeypatch)
     cfg = reduced(cfg, tmp_path)
@@ -89,6 +96,14 @@ def test_it_runs(path, data, tmp_path, monkeypatch):
         if stage.given is None:
             checks[stage.kind](stage.cfg, stage.folder)
     assert (tmp_path / f'work/iter_{ITERATIONS}.pth').is_file()
+
+
+def refuses_to_start(cfg, work_dir):
+    """Without its data, or a checkpoint that the user has to give, it says so and leaves nothing."""
+    cfg.work_dir = str(work_dir)
+    with pytest.raises(UserError, match=r'nowhere/.*: no such folder|work_dirs/.*: no such file'):
+        launch.train(cfg)
+    assert not work_dir.exists()
 
 
 def check(cfg, work_dir):
@@ -145,6 +160,8 @@ def without_user_files(dataset):
     for _, part in walk(dataset):
         if 'num' in part:
             part['num'] = 1
+        if 'data_root' in part:
+            part['serialize_data'] = False  # which takes longer than all the rest
         if 'pipeline' in part:
             part['pipeline'] = [t for t in part['pipeline'] if t['type'] != 'LoadPseudoLabels']
     return dataset
