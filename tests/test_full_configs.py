@@ -138,21 +138,32 @@ def true_sizes(tmp_path_factory):
 
 
 def test_networks_get_images_of_the_size_that_they_expect(true_sizes, monkeypatch):
-    """Nothing is smaller here but the number of images."""
+    """Nothing is smaller here but the number of images; and ``--tta`` has the view of a test."""
     monkeypatch.setenv('MMSEG_DA_DATA', str(true_sizes))
     seen = {}
-    for path in FULL:
-        for stage in trainings(path):
-            if stage.kind == TRAIN and stage.given is None:
-                dataset = without_user_files(stage.cfg.train_dataloader.dataset)
-                key = repr(dataset)
-                if key not in seen:  # many differ in the method alone
-                    seen[key] = DATASETS.build(dataset)[0]
-                sample = {'': seen[key]} if 'inputs' in seen[key] else seen[key]
-                for domain, each in sample.items():
-                    size = each['inputs'].shape[-2:]
-                    assert fits(size, stage.cfg.model, domain), (path, stage.name, domain, size)
+    for stage in (stage for path in FULL for stage in trainings(path)):
+        if stage.kind == TRAIN and stage.given is None:
+            dataset = without_user_files(stage.cfg.train_dataloader.dataset)
+            key = repr(dataset)
+            if key not in seen:  # many differ in the method alone
+                seen[key] = DATASETS.build(dataset)[0]
+            sample = {'': seen[key]} if 'inputs' in seen[key] else seen[key]
+            for domain, each in sample.items():
+                size = each['inputs'].shape[-2:]
+                assert fits(size, stage.cfg.model, domain), (stage, domain, size)
+        if stage.cfg.get('val_dataloader'):
+            assert stage.cfg.test_dataloader == stage.cfg.val_dataloader, stage
+            views = [resizes(each) for each in stage.cfg.tta_pipeline[1].transforms[0]]
+            own = resizes(stage.cfg.test_dataloader.dataset.pipeline)
+            assert own in views or None in views, stage  # mmseg has the images' own size instead
     assert len(seen) > 10
+
+
+def resizes(pipeline):
+    """To what a pipeline, or a transform, resizes images: None where it leaves them as they are."""
+    resize = next((each for _, each in walk(pipeline) if each.get('type') == 'Resize'), {})
+    scale, factor = resize.get('scale'), resize.get('scale_factor', 1.0)
+    return None if scale is None and factor == 1 else (scale, factor, resize.keep_ratio)
 
 
 def without_user_files(dataset):
