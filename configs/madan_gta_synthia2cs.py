@@ -27,6 +27,24 @@ test_pipeline = [
     dict(type='LoadAnnotations'),  # after the resize: labels keep their full size
     dict(type='PackSegInputs'),
 ]
+tta_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale=(2000, 500), keep_ratio=True),
+                dict(type='Resize', scale=(2500, 625), keep_ratio=True),
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 gta = dict(_base_.train_gta, pipeline=labelled_view)
 synthia = dict(_base_.train_synthia, pipeline=labelled_view)
 train_dataloader = dict(
