@@ -1,4 +1,4 @@
-# FDA from two sources at once, each with a share beta of its own. The paper has one source. Training images
+# FDA from two sources at once, each of which can have a share beta of its own. The paper has one source. Training images
 # are prepared as in _base_/datasets/gta2cityscapes_fda.py.
 _base_ = [
     '_base_/models/deeplabv2_r101.py',

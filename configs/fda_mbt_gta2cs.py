@@ -30,7 +30,7 @@ rounds = dict(
     later=dict(
         model=dict(objectives=dict(pseudo=dict(type='PseudoSupervision'))),
         train_dataloader=dict(dataset=dict(target=dict(pipeline=pseudo_pipeline))),
-        custom_hooks=[],
+        custom_hooks=[],  # no switch of the entropy; hooks of your own have to be named here, too
     ),
     labels=dict(
         rule=dict(type='class_share', keep=0.34, sure=0.9),  # the paper: 0.66

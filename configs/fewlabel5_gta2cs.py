@@ -1,4 +1,4 @@
-# Five labelled target images. Compare with source_only_gta2cs.py, which has none of them, and with
+# Five labelled target images. Compare with source_only_aspp4_gta2cs.py, which has none of them, and with
 # targetonly5_gta2cs.py, which has nothing else.
 _base_ = [
     '_base_/models/deeplabv2_r101_aspp4.py',

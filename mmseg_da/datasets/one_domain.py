@@ -46,6 +46,8 @@ class OneDomain(Dataset):
             raise UserError('train_dataloader.dataset has no labelled target images')
         check_data(dict(train_dataloader=dict(dataset={domain: cfg[domain]})))
         others = {name: _unread(cfg[name]) for name in ('source', 'target') if name != domain}
+        if 'target' in others:  # nor do its pseudo labels have to be there
+            others['target'] = _without_pipeline(others['target'])
         if domain != 'labelled' and 'labelled' in cfg:
             others['labelled'] = None  # its classes are the target's
         self.dataset = DATASETS.build(cfg | others)
@@ -73,6 +75,14 @@ class OneDomain(Dataset):
     def image_path(self, index: int) -> str:
         """The file of an image, without reading it."""
         return str(self.samples.get_data_info(index).get('img_path', f'sample {index}'))
+
+
+def _without_pipeline(cfg: Any) -> Any:
+    if isinstance(cfg, list | tuple):
+        return [_without_pipeline(each) for each in cfg]
+    if isinstance(cfg.get('dataset'), Mapping):
+        return cfg | dict(dataset=_without_pipeline(cfg['dataset']))
+    return cfg | dict(pipeline=[]) if 'pipeline' in cfg else cfg
 
 
 def _unread(cfg: Any) -> Any:

@@ -136,7 +136,7 @@ def match_labels(datasets: Sequence[BaseDataset], pipelines: Sequence[Iterable])
     """Tie pseudo labels to the images of their datasets.
 
     Args:
-        datasets: Of the target; those that have not read their list are passed over.
+        datasets: Of the target; those with pseudo labels read their list, if they have not yet.
         pipelines: All transforms of each.
 
     Raises:
@@ -145,8 +145,9 @@ def match_labels(datasets: Sequence[BaseDataset], pipelines: Sequence[Iterable])
     owners: dict[Path, str] = {}
     for dataset, transforms in zip(datasets, pipelines, strict=True):
         own = [each for each in transforms if isinstance(each, LoadPseudoLabels)]
-        if not own or not dataset._fully_initialized:
+        if not own:
             continue
+        dataset.full_init()
         images = [str(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
         for loader in own:
             loader.belong_to(images)

@@ -6,6 +6,7 @@ from test_pseudo_label_files import CLASSES, LABEL, LOAD, PACK
 from test_source_target import GRID, Folder
 
 from mmseg_da.datasets import SourceTargetDataset
+from mmseg_da.datasets.one_domain import OneDomain
 from mmseg_da.datasets.pseudo_labels import write_label
 from mmseg_da.errors import UserError
 
@@ -60,6 +61,22 @@ def test_a_label_of_another_folder_is_not_taken(folder):
         (folder.root / 'all' / name / 'labels/000.png').unlink()
     with pytest.raises(UserError, match=r'000\.png: has no pseudo label in .*pseudo'):
         data(folder, [target], **{'000': 1})
+
+
+def test_a_dataset_that_waits_with_its_list_is_no_exception(folder):
+    target = domain(folder, 'a', 2) | dict(lazy_init=True)
+    with pytest.raises(UserError, match=r'images/001\.png: has no pseudo label'):
+        data(folder, [target], **{'000': 1})
+
+
+def test_the_source_alone_needs_no_pseudo_labels(folder):
+    load = dict(type='LoadPseudoLabels', folder='nowhere')
+    cfg = dict(
+        type='SourceTargetDataset',
+        source=domain(folder, 'source', 2),
+        target=[domain(folder, 'a', 2) | dict(pipeline=[LOAD, load, PACK])],
+    )
+    assert len(OneDomain(cfg, 'source')) == 2
 
 
 def test_two_datasets_do_not_share_a_label(folder):

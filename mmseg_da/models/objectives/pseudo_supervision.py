@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor
@@ -22,8 +23,9 @@ class PseudoSupervision(Objective):
     """Cross-entropy on target images with pseudo labels.
 
     The term of self-training: FDA (Yang and Soatto, 2020, section 3.2) and CBST (Zou et al., 2018)
-    add it to that of the source. It is the mean over the pixels of the process's batch that have a
-    label, at the size of the images, and 0 where none has one.
+    add it to that of the source. It is the mean over the pixels of the batch that have a label, at
+    the size of the images, and 0 where none has one. The batch is that of all processes, however
+    unequally many labels each has: the mean of what they log is the loss of the joint batch.
 
     The target pipeline has to have ``LoadPseudoLabels``.
 
@@ -75,7 +77,18 @@ class PseudoSupervision(Objective):
         )
         scores = full_precision(scores)
         total = F.cross_entropy(scores, labels, ignore_index=_IGNORE, reduction='sum')
-        return total / (labels != _IGNORE).sum().clamp(min=1)
+        return total / _share_of_processes((labels != _IGNORE).sum())
+
+
+@torch.no_grad()
+def _share_of_processes(count: Tensor) -> Tensor:
+    """Labelled pixels per process on average; of one in all, where there is none.
+
+    Gradients are averaged over processes, so dividing by this divides their sum by all pixels.
+    """
+    total = count.clone()
+    all_reduce(total)
+    return total.clamp(min=1) / get_world_size()
 
 
 def _pseudo_labels(target: View) -> Tensor:
