@@ -141,9 +141,10 @@ def reduced(cfg: Config, folder: Path) -> Config:
     for key, value in _small_parts(_given(cfg, folder)).items():
         cfg[key] = value
     cfg.load_from = _given(cfg, folder).get('load_from')
+    cfg.tta_pipeline = with_small_images(cfg.tta_pipeline)
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.interval = ITERATIONS
-    if cfg.default_hooks.get('adaptation_view'):
+    if cfg.default_hooks.adaptation_view.interval:
         cfg.default_hooks.adaptation_view.update(interval=ITERATIONS, samples=1)
     return cfg
 

@@ -1,7 +1,9 @@
 """Every config of full size runs: its data sets, transforms, hooks, schedules, stages and scores."""
 
+import copy
 import json
 import math
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from test_configs import CONFIGS, LEAVES, read, trainings, walk
 from mmseg_da.engine import launch
 from mmseg_da.engine.stage_kinds import EVALUATE, LABEL, TRAIN
 from mmseg_da.engine.stages import split
+from mmseg_da.engine.test_flags import add_test_flags, apply_test_flags
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
@@ -85,7 +88,10 @@ def test_it_runs(path, data, tmp_path, monkeypatch):
     cfg = reduced(cfg, tmp_path)
     cfg.work_dir = str(tmp_path / 'work')
     forget_runs()
+    to_test = copy.deepcopy(cfg)
     launch.train(cfg)
+    if path.stem != 'pixel_gta2cs':  # which ends with a translator
+        check_augmented_test(to_test, tmp_path / 'work')
     if 'stages' not in cfg:
         check(cfg, tmp_path / 'work')
         (log,) = (tmp_path / 'work').glob('*/*.log')
@@ -116,6 +122,15 @@ def check(cfg, work_dir):
     means += [f'{domain}/mIoU' for domain in evaluator.get('domains') or {}]
     assert all(math.isfinite(scores[mean]) for mean in means), means
     assert Path(work_dir, f'best_mIoU_iter_{ITERATIONS}.pth').is_file()
+
+
+def check_augmented_test(cfg, work_dir):
+    """See that the result of a run tests, as by ``tools/test.py --tta``."""
+    parser = ArgumentParser()
+    add_test_flags(parser)
+    cfg.load_from, cfg.work_dir = str(work_dir / f'iter_{ITERATIONS}.pth'), str(work_dir / 'test')
+    apply_test_flags(cfg, parser.parse_args(['--tta']))
+    assert math.isfinite(launch.test(cfg)['mIoU'])
 
 
 def check_labels(cfg, work_dir):

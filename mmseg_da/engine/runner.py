@@ -30,6 +30,7 @@ from mmseg_da.engine.fitting import check_start, differences, renaming
 from mmseg_da.engine.hooks import SafeCheckpointHook
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
+from mmseg_da.engine.settings import leave_out
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
@@ -121,9 +122,7 @@ class DomainAdaptationRunner(Runner):
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
         """Register mmengine's default hooks and ``divergence``; ``None`` leaves one out."""
         hooks = dict(divergence=dict(type='DivergenceHook')) | (hooks or {})
-        for name in ('divergence', 'adaptation_view'):  # mmengine drops only what it knows
-            if hooks.get(name, name) is None:
-                del hooks[name]
+        leave_out(hooks)
         super().register_default_hooks(hooks)
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:

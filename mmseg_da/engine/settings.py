@@ -1,7 +1,7 @@
 """Settings that are plainly wrong, told by their key before anything is built."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from mmengine.config import Config
@@ -69,6 +69,17 @@ def saves_last_iteration(cfg: Config) -> bool:
     usual = (cfg.get('default_hooks') or {}).get('checkpoint', {})
     hooks = [usual, *(cfg.get('custom_hooks') or ())]
     return any(_saves(hook, cfg.train_cfg.max_iters) for hook in hooks)
+
+
+def leave_out(default_hooks: MutableMapping[str, Any]) -> None:
+    """Drop our own default hooks that are None; mmengine's runner drops only those it knows.
+
+    Args:
+        default_hooks: By name; changed in place.
+    """
+    for name in ('divergence', 'adaptation_view'):
+        if default_hooks.get(name, name) is None:
+            del default_hooks[name]
 
 
 def _saves(hook: Any, last: int) -> bool:

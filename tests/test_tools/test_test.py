@@ -33,6 +33,12 @@ def test_scores_equal_those_of_training(run_tool, trained, checkpoint, tmp_path)
         assert tested[name] == validated[name]
 
 
+def test_hooks_that_a_config_leaves_out_are_left_out(run_tool, checkpoint, tmp_path):
+    left_out = [f'default_hooks.{name}=None' for name in ('adaptation_view', 'divergence', 'timer')]
+    assert run_tool('test.py', TOY, checkpoint, *OPTIONS, *left_out).code == 0
+    assert 'mIoU' in score(tmp_path / 'work_dirs/adaptsegnet_toy')
+
+
 def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
     args = ['--out', tmp_path / 'out', '--work-dir', tmp_path / 'work']
     assert run_tool('test.py', TOY, checkpoint, *args, *OPTIONS).code == 0
