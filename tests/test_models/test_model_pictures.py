@@ -44,6 +44,22 @@ def expected_prediction(segmentor, inputs, data_samples):
     return torch.cat([sample.pred_sem_seg.data for sample in predicted])
 
 
+@torch.no_grad()
+def test_a_teacher_is_shown_on_the_target():
+    adaptor = undecided(build_adaptor(OBJECTIVES, teacher=dict(alpha=0.9)))
+    for mine in adaptor.teacher.net.parameters():
+        mine.mul_(0.9)  # so that it is another network
+    before, batch = snapshot(adaptor), toy_batch()
+    shown = pictures(adaptor, batch)
+    assert list(shown['target']) == ['image', 'prediction', 'teacher']
+    assert 'teacher' not in shown['source']
+    data = adaptor.data_preprocessor(batch, training=True)['target']
+    expected = expected_prediction(adaptor.teacher.net, **data)
+    assert torch.equal(shown['target']['teacher'], expected)
+    assert not torch.equal(shown['target']['teacher'], shown['target']['prediction'])
+    assert state_gap(adaptor, before) == 0
+
+
 @pytest.mark.stack
 def test_an_adaptor_shows_images_predictions_and_labels():
     adaptor, batch = undecided(build_adaptor(OBJECTIVES)), toy_batch()

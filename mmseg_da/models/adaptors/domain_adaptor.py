@@ -167,7 +167,10 @@ class DomainAdaptor(PhasedModel):
         return dict(data['source'], inputs=images)
 
     def pictures(self, data: dict) -> dict[str, dict[str, Tensor]]:
-        """Per domain: images, the prediction and, if any, labels; of the source also translated."""
+        """Per domain: images, the prediction and, if any, labels.
+
+        Of the source also the translated image, and of the target what the teacher says.
+        """
         rows = {
             name: {'image': self.data_preprocessor.to_pixels(data[name]['inputs'], name)}
             for name in data
@@ -179,6 +182,8 @@ class DomainAdaptor(PhasedModel):
             rows['source']['translated'] = translated
         for name, row in rows.items():
             row['prediction'] = predict_labels(self.segmentor, data[name]['inputs'])
+            if self.teacher is not None and name == 'target':
+                row['teacher'] = predict_labels(self.teacher.net, data[name]['inputs'])
             if labels[name] is not None:
                 row['ground truth'] = labels[name]
         return rows
