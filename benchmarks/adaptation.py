@@ -146,7 +146,7 @@ def _draw(panel: Axes, pair: str, results: Sequence[Result]) -> None:
     panel.set_ylabel('mIoU of the target, %', fontsize=9)
     panel.set_ylim(0, 1.15 * max(map(max, scores.values())))
     panel.tick_params(labelsize=8)
-    panel.tick_params(axis='x', labelrotation=30)
+    panel.tick_params(axis='x', labelrotation=45)
     panel.spines[['top', 'right']].set_visible(False)
 
 
