@@ -57,7 +57,7 @@ class PixelCache:
         if getattr(dataset, 'backend_args', None) or '://' in str(root or ''):
             return cls(None, labels, len(classes))
         parts = Path(folder) if folder else _default_folder(root)
-        inside = folder is None and root is not None
+        inside = folder is None and root is not None and parts.is_relative_to(root)
         below = os.path.relpath(labels, root) if inside else labels  # a data set may be moved
         settings = (
             *(_FORMAT, below, classes, loader),

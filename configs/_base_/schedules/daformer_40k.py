@@ -7,7 +7,12 @@ optim_wrapper = dict(
         optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
         paramwise_cfg=dict(
             custom_keys=dict(
-                head=dict(lr_mult=10.0), pos_block=dict(decay_mult=0.0), norm=dict(decay_mult=0.0)
+                {
+                    f'layers.{stage}.2.': dict(decay_mult=0.0) for stage in range(4)
+                },  # MiT's last norms
+                head=dict(lr_mult=10.0),
+                pos_block=dict(decay_mult=0.0),
+                norm=dict(decay_mult=0.0),
             )
         ),
     ),
