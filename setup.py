@@ -11,7 +11,14 @@ ROOT = Path(__file__).resolve().parent
 
 # No OpenMMLab package here: upstream and the onedl fork share import names, so a hard requirement
 # would make pip install one family over the other. They are extras, and the user picks one.
-REQUIRES = ['torch>=2.1', 'numpy>=1.23', 'packaging>=21', 'pillow>=9']
+REQUIRES = [
+    'torch>=2.1',
+    'numpy>=1.23',
+    'packaging>=21',
+    'pillow>=9',
+    'jinja2>=3',
+    'matplotlib>=3.5',
+]
 UPSTREAM = ['mmsegmentation>=1.2.2,<1.3', 'mmengine>=0.10.7,<0.11', 'ftfy', 'regex']
 EXTRAS = {
     # Bring your own compiled mmcv (>=2.0.0,<2.2): naming it here could start a half-hour build.
@@ -79,6 +86,7 @@ setup(
     license='Apache-2.0',
     keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
+    package_data={'mmseg_da.visualization': ['*.html']},
     python_requires='>=3.10,<3.13',
     install_requires=REQUIRES,
     extras_require=EXTRAS,

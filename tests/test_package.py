@@ -69,7 +69,7 @@ def test_the_metadata_requires_no_openmmlab_package(wheel):
     assert SpecifierSet(metadata['Requires-Python']) == SpecifierSet('>=3.10,<3.13')
     requirements = [Requirement(item) for item in metadata.get_all('Requires-Dist')]
     hard = {item.name for item in requirements if item.marker is None}
-    assert hard == {'torch', 'numpy', 'packaging', 'pillow'}
+    assert hard == {'torch', 'numpy', 'packaging', 'pillow', 'jinja2', 'matplotlib'}
     extras = {
         extra: {item.name for item in requirements if _is_of(item, extra)}
         for extra in metadata.get_all('Provides-Extra')
