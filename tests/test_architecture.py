@@ -26,6 +26,7 @@ MAY_IMPORT = {
     'compat': {'compat', 'errors', 'version'},
     'errors': set(),
     'version': set(),
+    'command': {'errors'},
     'registry': {'compat', 'errors'},
     'structures': {'functional', 'structures', *SHARED},
     'models.backbones': {'models.backbones', *BELOW_MODELS},
