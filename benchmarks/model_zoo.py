@@ -170,12 +170,15 @@ def _seeds(row: Row) -> list[str]:
 
 
 def metafile(key: str, names: list[str], configs: dict[str, Config], root: Path = ROOT) -> str:
-    """What mim and model-index read of a family. Only what we have measured is a result."""
+    """What mim and model-index read of a family. Only what we have measured is a result.
+
+    Its name is that of the folder, as `mim search mmseg_da --model NAME` asks for it.
+    """
     family, tables = FAMILIES[key], measured(root)
     papers = [
         dict(Title=title.rpartition(' (')[0], URL=url) for title, url in family.papers.items()
     ]
-    collection: dict[str, Any] = dict(Name=family.title, License='Apache License 2.0')
+    collection: dict[str, Any] = dict(Name=key, License='Apache License 2.0')
     if papers:
         collection['Paper'] = papers[0]
     collection.update(README=f'configs/{key}/README.md', Frameworks=['PyTorch'])
@@ -189,7 +192,7 @@ def metafile(key: str, names: list[str], configs: dict[str, Config], root: Path 
             'Architecture': architecture_of(configs[name]),
             'Iterations': length_of(configs[name]),
         }
-        model: dict[str, Any] = {'Name': name, 'In Collection': family.title}
+        model: dict[str, Any] = {'Name': name, 'In Collection': key}
         model.update(Config=f'configs/{name}.py', Metadata=metadata)
         if own:
             result = dict(Task='Semantic Segmentation', Dataset=pair)
