@@ -94,10 +94,11 @@ demo-cycada: setup
 toy: setup
 	$(VENV)/bin/python tools/make_toy_domains.py
 
+# mypy with the pinned torch alone: others have other types.
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(if $(PINS),$(VENV)/bin/mypy) # another torch has other types
+	$(if $(PINS),$(VENV)/bin/mypy)
 
 package: setup
 	.ci/package $(VENV)/bin/python
