@@ -86,7 +86,7 @@ setup(
     license='Apache-2.0',
     keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
-    package_data={'mmseg_da.visualization': ['*.html']},
+    package_data={'mmseg_da.visualization': ['*.html'], 'mmseg_da.new_config': ['*.jinja']},
     python_requires='>=3.10,<3.13',
     install_requires=REQUIRES,
     extras_require=EXTRAS,
