@@ -85,8 +85,9 @@ def arguments(data, *more, val=True, classes=CLASSES):
     return [data / 'new.py', *args, *own, '--iters', 2, *more]
 
 
-@pytest.mark.stack
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize(
+    'method', [pytest.param('mic', marks=pytest.mark.stack), *(each for each in METHODS if each != 'mic')]
+)
 def test_its_config_trains_and_tests_as_it_is(data, method, capfd):
     assert start(TOOL, *arguments(data, '--method', method)) == 0
     told = capfd.readouterr().out
