@@ -86,7 +86,8 @@ def arguments(data, *more, val=True, classes=CLASSES):
 
 
 @pytest.mark.parametrize(
-    'method', [pytest.param('mic', marks=pytest.mark.stack), *(each for each in METHODS if each != 'mic')]
+    'method',
+    [pytest.param('mic', marks=pytest.mark.stack), *(each for each in METHODS if each != 'mic')],
 )
 def test_its_config_trains_and_tests_as_it_is(data, method, capfd):
     assert start(TOOL, *arguments(data, '--method', method)) == 0
