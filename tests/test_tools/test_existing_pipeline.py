@@ -63,7 +63,7 @@ def pipeline(tmp_path, monkeypatch):
             _save(f'data/city/leftImg8bit/{split}/{name}_leftImg8bit.png', rng, (100, 120, 3))
             _save(f'data/city/gtFine/{split}/{name}_gtFine_labelTrainIds.png', rng, (100, 120))
     for number in range(3):
-        _save(f'data/my_target/images/{number}.png', rng, (110, 100, 3))
+        _save(f'data/new/{number}.png', rng, (110, 100, 3))
     Path('pspnet_mine.py').write_text(MINE)
     Path('pspnet_adapted.py').write_text(LISTINGS[0])
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -114,7 +114,7 @@ def test_the_guide_from_its_first_line_to_its_last(pipeline):
 
     leave = ['pspnet_adapted.py', 'work_dirs/pspnet_adapted/iter_2.pth', 'plain']
     assert start(ROOT / 'tools/adaptor2segmentor.py', *leave) == 0
-    image = 'data/my_target/images/0.png'
+    image = 'data/new/0.png'
     Path('image.png').write_bytes(Path(image).read_bytes())
     _run(LISTINGS[1] + '\nassert labels.shape == (110, 100), labels.shape\n', pipeline)
 
