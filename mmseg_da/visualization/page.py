@@ -63,7 +63,8 @@ class Page:
     def table(
         self, header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = ''
     ) -> None:
-        """Add a table. Numbers stand to the right; floats are written with two places, None as –.
+        """Add a table. Numbers stand to the right; floats have two places or, where that is
+        nothing, two digits; ``None`` is –.
 
         Raises:
             ValueError: A row is not as long as the header.
@@ -80,6 +81,12 @@ class Page:
         """Add a plot of matplotlib, as vectors."""
         self._add('picture', image=_vectors(figure, caption))
 
+    def figures(self, figures: Iterable[Figure]) -> None:
+        """Add plots side by side, as many as the window is wide."""
+        shown = [_vectors(figure, '') for figure in figures]
+        if shown:
+            self._add('pictures', images=shown, wide=True)
+
     def picture(self, pixels: np.ndarray, caption: str = '') -> None:
         """Add an image: RGB uint8 (H, W, 3)."""
         self._add('picture', image=_pixels(pixels, caption))
@@ -88,7 +95,7 @@ class Page:
         """Add a grid of images, RGB uint8 (H, W, 3), each with its caption."""
         if images:
             shown = [_pixels(pixels, caption) for caption, pixels in images.items()]
-            self._add('pictures', images=shown)
+            self._add('pictures', images=shown, wide=False)
 
     def slider(
         self, before: np.ndarray, after: np.ndarray, caption: str, tags: tuple[str, str]
@@ -154,7 +161,7 @@ def _cell(value: object) -> str:
     if value is None:
         return '–'
     if isinstance(value, float):
-        return f'{value:.2f}'
+        return f'{value:.2f}' if value == 0 or abs(value) >= 0.01 else f'{value:.1e}'
     return f'{value:,}' if _is_number(value) else str(value)
 
 

@@ -1,0 +1,65 @@
+"""The report of real trainings, and what the tool refuses."""
+
+import pytest
+from tool_helpers import SHORT, TOY
+
+from mmseg_da.errors import UserError
+from mmseg_da.report import predict, read_run
+
+
+@pytest.fixture
+def trained(run_tool, plainly_written, tmp_path):
+    assert run_tool('train.py', TOY, '--work-dir', 'run', '--cfg-options', *SHORT).code == 0
+    return tmp_path / 'run'
+
+
+def test_a_training_becomes_a_page(trained, run_tool):
+    done = run_tool('report.py', trained, '--images', 3)
+    assert done.code == 0
+    html = (trained / 'report.html').read_text()
+    for said in (
+        '2 of 2 iterations, complete',
+        'Worst images of run',
+        'run, 3 images',
+        'max_iters=2',
+    ):
+        assert said in html
+    assert html.count('<img ') > 12
+    again = run_tool('report.py', trained)
+    assert '--force' in again.mistake
+    assert run_tool('report.py', trained, '--no-predict', '--force').code == 0
+    assert 'Worst images' not in (trained / 'report.html').read_text()
+
+
+def test_predictions_agree_with_the_log(trained):
+    run = read_run(trained)
+    found = predict(run, 10**6)
+    union = found.confusion.sum(0) + found.confusion.sum(1) - found.confusion.diagonal()
+    ious = 100 * found.confusion.diagonal() / union
+    for name, iou in zip(found.classes, ious, strict=True):
+        assert run.last(f'IoU.{name}') == pytest.approx(iou, abs=0.01, nan_ok=True)
+    assert len(found.scores) == len(found.images) == len(found.labels)
+    run.checkpoint.unlink()
+    with pytest.raises(UserError, match=r'has no checkpoint iter_\*'):
+        predict(read_run(trained))
+
+
+def test_data_that_are_gone_cost_the_pictures_alone(trained, run_tool):
+    for config in trained.glob('*/vis_data/config.py'):
+        config.write_text(config.read_text().replace('/toy/', '/gone/'))
+    assert run_tool('report.py', trained, '--out', 'page.html').code == 0
+    assert 'run: no predictions:' in (trained.parent / 'page.html').read_text()
+
+
+@pytest.mark.parametrize(
+    ('args', 'said'),
+    [
+        (['nowhere'], 'nowhere: no such work dir'),
+        (['.'], 'holds no log of a training'),
+        (['nowhere', '--names', 'a', 'b'], 'give 1 names'),
+        (['nowhere', '--images', '0'], '--images must be 1 or more'),
+        (['nowhere', '--out', '.'], 'is a folder'),
+    ],
+)
+def test_a_mistake_is_told(refused, args, said):
+    assert said in refused('report.py', *args)
