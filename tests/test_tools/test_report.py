@@ -20,7 +20,7 @@ def test_a_training_becomes_a_page(trained, run_tool):
     for said in (
         '2 of 2 iterations, complete',
         'Worst images of run',
-        'run, 3 images',
+        'Confusion and shares',
         'max_iters=2',
     ):
         assert said in html
