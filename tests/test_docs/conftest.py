@@ -1,0 +1,29 @@
+"""What the tests of the pages share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # full_size_data, test_configs, ...
+
+
+@pytest.fixture(scope='session')
+def sandbox(tmp_path_factory):
+    """A folder for the commands of all pages."""
+    from sandbox import Sandbox
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv('MMSEG_DA_DATA', raising=False)
+        return Sandbox(tmp_path_factory.mktemp('documented'))
+
+
+@pytest.fixture(autouse=True)
+def _unformatted(monkeypatch):
+    """A run writes its config several times; to lay it out takes longer than to train."""
+
+    def as_it_is(text, **_):
+        return text, True
+
+    for module in ('mmengine.config.config', 'yapf.yapflib.yapf_api'):  # by the version of mmengine
+        monkeypatch.setattr(f'{module}.FormatCode', as_it_is, raising=False)

@@ -1,0 +1,93 @@
+"""A folder in which documented commands run as they stand, with small networks, small data and two iterations.
+
+``tools`` and ``mmseg_da`` are ours. ``configs`` holds the configs under their own names, those of full size
+cut down by ``reduced_run``; ``data`` holds all data sets an eighth as large; a checkpoint that a command
+names, such as ``work_dirs/dacs_gta2cs/iter_250000.pth``, is the end of such a training, run when it is asked
+for.
+"""
+
+import re
+from pathlib import Path
+
+from full_size_data import repeat_cityscapes, write
+from mmengine.config import Config
+from page_blocks import ROOT
+from page_commands import Command, without_environment
+from reduced_run import ITERATIONS, reduced
+from test_configs import CONFIGS, walk
+from test_tools.tool_helpers import start
+
+from mmseg_da.engine import launch
+from mmseg_da.engine.stages import split
+from mmseg_da.testing.toy_domains import make_toy_domains
+
+CONFIG = re.compile(r'configs/[\w/]+\.py')
+RESULT = re.compile(r'work_dirs/(\w+)/((?:\w+/)?)iter_\d+\.pth')
+FEW = dict(num_workers=0, persistent_workers=False)
+
+
+class Sandbox:
+    """The folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / 'tools').symlink_to(ROOT / 'tools')
+        write(folder / 'few')
+        repeat_cityscapes(folder / 'few', folder / 'data', 100)
+        make_toy_domains(folder / 'data/toy', train=6, val=2)
+
+    def run(self, command: Command) -> int:
+        """Run a command; gives its exit code."""
+        for config in CONFIG.findall(command.text):
+            self.provide_config(config)
+        variables, words = without_environment(command.words)
+        assert not variables
+        if words[0] == 'ln':
+            Path(words[-1]).parent.mkdir(parents=True, exist_ok=True)
+            Path(words[-1]).symlink_to(words[-2])
+            return 0
+        for word in words:
+            if match := RESULT.fullmatch(word):
+                self.provide_result(word, match[1], match[2])
+        assert words[0] == 'python'
+        return start(self.folder / words[1], *words[2:])
+
+    def provide_config(self, name: str) -> None:
+        """Write a config, cut down, where the command looks for it."""
+        file = self.folder / name
+        if file.is_file():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cfg = launch.read_config(str(ROOT / name), None)
+        small = 'small' in file.parts
+        cfg = shortened(cfg) if small else reduced(cfg, self.folder)
+        cfg.dump(file)
+
+    def provide_result(self, name: str, work_dir: str, stage: str) -> None:
+        """Train what a checkpoint is of, and give the last one its name."""
+        file = self.folder / name
+        if file.is_file():
+            return
+        last = self.folder / f'work_dirs/{work_dir}/{stage}iter_{ITERATIONS}.pth'
+        if not last.is_file():
+            (config,) = CONFIGS.rglob(f'{work_dir}.py')
+            config = str(config.relative_to(ROOT))
+            self.provide_config(config)
+            assert start(self.folder / 'tools/train.py', config) == 0
+        file.symlink_to(last.name)
+
+
+def shortened(cfg: Config) -> Config:
+    """The same config with two iterations of each training."""
+    for stage in split(cfg) if 'stages' in cfg else ():
+        if 'train_cfg' in cfg.stages[stage.name]:
+            cfg.stages[stage.name].train_cfg.update(max_iters=ITERATIONS, val_interval=ITERATIONS)
+    for path, part in walk(cfg._cfg_dict):
+        if 'max_iters' in part:
+            part.update(max_iters=ITERATIONS, val_interval=ITERATIONS)
+        if path.endswith('_dataloader') and part:
+            part.update(FEW)
+    cfg.default_hooks.logger.interval = 1
+    cfg.default_hooks.checkpoint.interval = ITERATIONS
+    cfg.default_hooks.adaptation_view.interval = 0
+    return cfg
