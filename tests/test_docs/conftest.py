@@ -1,18 +1,12 @@
 """What the tests of the pages share."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # full_size_data, test_configs, ...
+from sandbox import Sandbox
 
 
 @pytest.fixture(scope='session')
 def sandbox(tmp_path_factory):
     """A folder for the commands of all pages."""
-    from sandbox import Sandbox
-
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv('MMSEG_DA_DATA', raising=False)
         return Sandbox(tmp_path_factory.mktemp('documented'))

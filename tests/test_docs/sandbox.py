@@ -6,14 +6,20 @@ names, such as ``work_dirs/dacs_gta2cs/iter_250000.pth``, is the end of such a t
 for.
 """
 
+import itertools
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 from full_size_data import repeat_cityscapes, write
 from mmengine.config import Config
 from page_blocks import ROOT
 from page_commands import Command, without_environment
 from reduced_run import ITERATIONS, reduced
+from street_data import LAYOUTS, picture, save
 from test_configs import CONFIGS, walk
 from test_tools.tool_helpers import start
 
@@ -34,14 +40,29 @@ class Sandbox:
         (folder / 'tools').symlink_to(ROOT / 'tools')
         write(folder / 'few')
         repeat_cityscapes(folder / 'few', folder / 'data', 100)
+        self._link_unconverted()
+        (folder / 'data/crosscity/Tokyo').symlink_to(folder / 'data/crosscity/Rome')
         make_toy_domains(folder / 'data/toy', train=6, val=2)
+        for domain, split in itertools.product(('source', 'target'), ('train', 'val')):
+            for number in range(4):
+                root = folder / 'data/camvid2idd' / domain
+                save(root / f'img_dir/{split}/{number}.jpg', picture((240, 320), number))
+                ids = np.random.default_rng(number).integers(7, size=(12, 16))
+                save(root / f'ann_dir/{split}/{number}.png', np.kron(ids, np.ones((20, 20))))
+
+    def _link_unconverted(self) -> None:
+        label = LAYOUTS['cityscapes'].label
+        there = sorted(self.folder.glob('few/cityscapes/gtFine/train/*/*_labelIds.png'))
+        for number in range(100):
+            path = self.folder / 'data/cityscapes' / label.format(number)
+            path.symlink_to(there[number % len(there)])
 
     def run(self, command: Command) -> int:
         """Run a command; gives its exit code."""
-        for config in CONFIG.findall(command.text):
-            self.provide_config(config)
         variables, words = without_environment(command.words)
-        assert not variables
+        os.environ.update(variables)
+        for config in CONFIG.findall(command.text):
+            self.provide_config(config, anew=bool(variables))
         if words[0] == 'ln':
             Path(words[-1]).parent.mkdir(parents=True, exist_ok=True)
             Path(words[-1]).symlink_to(words[-2])
@@ -50,18 +71,25 @@ class Sandbox:
             if match := RESULT.fullmatch(word):
                 self.provide_result(word, match[1], match[2])
         assert words[0] == 'python'
+        if words[1] == '-m':
+            environ = dict(os.environ, PYTHONPATH=str(ROOT))
+            return subprocess.run([sys.executable, *words[1:]], env=environ, check=False).returncode
         return start(self.folder / words[1], *words[2:])
 
-    def provide_config(self, name: str) -> None:
+    def provide_config(self, name: str, anew: bool = False) -> None:
         """Write a config, cut down, where the command looks for it."""
         file = self.folder / name
-        if file.is_file():
+        if file.is_file() and not anew:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        cfg = launch.read_config(str(ROOT / name), None)
-        small = 'small' in file.parts
-        cfg = shortened(cfg) if small else reduced(cfg, self.folder)
-        cfg.dump(file)
+        own = launch.read_config(str(ROOT / name), None).get('work_dir')
+        cfg = launch.load_config(str(ROOT / name), None, own)
+        cfg = shortened(cfg) if 'small' in file.parts else reduced(cfg, self.folder)
+        if own is None:
+            cfg._cfg_dict.pop('work_dir')
+        # Not by `dump`, which sorts, and stages have an order.
+        lines = (f'{key} = {value!r}\n' for key, value in cfg.to_dict().items())
+        file.write_text(''.join(lines))
 
     def provide_result(self, name: str, work_dir: str, stage: str) -> None:
         """Train what a checkpoint is of, and give the last one its name."""

@@ -1,5 +1,7 @@
 """The commands of the README and the docs run as they stand, in a folder of small data and networks."""
 
+import os
+
 import pytest
 from page_blocks import ROOT
 from page_commands import all_commands
@@ -18,5 +20,10 @@ def _cases():
 def test_a_documented_command_runs(command, sandbox, monkeypatch, capfd):
     monkeypatch.delenv('MMSEG_DA_DATA', raising=False)
     monkeypatch.chdir(sandbox.folder)
-    code = sandbox.run(command)
+    before = dict(os.environ)
+    try:
+        code = sandbox.run(command)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     assert code == 0, capfd.readouterr().err[-3000:]
