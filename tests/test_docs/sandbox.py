@@ -41,7 +41,8 @@ class Sandbox:
         write(folder / 'few')
         repeat_cityscapes(folder / 'few', folder / 'data', 100)
         self._link_unconverted()
-        (folder / 'data/crosscity/Tokyo').symlink_to(folder / 'data/crosscity/Rome')
+        for city in ('Rio', 'Taipei', 'Tokyo'):
+            (folder / 'data/crosscity' / city).symlink_to(folder / 'data/crosscity/Rome')
         make_toy_domains(folder / 'data/toy', train=6, val=2)
         for domain, split in itertools.product(('source', 'target'), ('train', 'val')):
             for number in range(4):

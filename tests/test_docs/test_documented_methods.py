@@ -1,0 +1,47 @@
+"""Code of docs/methods/hrda.md, docs/training.md and docs/howto/own_method.md that is no config, in use."""
+
+import torch
+from mmengine.config import ConfigDict
+from page_blocks import ROOT, blocks_of
+from test_configs import build
+
+from mmseg_da.engine.launch import load_config
+from mmseg_da.models import DomainAdaptor, HRDAEncoderDecoder
+from mmseg_da.registry import MODELS
+from mmseg_da.structures import predict_labels
+
+DOCS = ROOT / 'docs'
+
+
+def block_with(page, word):
+    """The block of Python of a page that holds a word."""
+    (block,) = [each for each in blocks_of(DOCS / page) if each.language == 'python' and word in each.text]
+    return block.text
+
+
+def test_any_segmentor_becomes_one_of_two_resolutions():
+    cfg = load_config(str(ROOT / 'configs/adaptsegnet_segformer_gta2cs.py'), None, None)
+    own = cfg.model.segmentor
+    text = block_with('methods/hrda.md', 'HRDAEncoderDecoder')
+    text = text.replace('backbone=...', 'backbone=backbone').replace('decode_head=...', 'decode_head=head')
+    names = dict(backbone=own.backbone, head=own.decode_head)
+    exec(compile(text, 'hrda.md', 'exec'), names)
+    segmentor = ConfigDict(names['segmentor'])
+    segmentor.update(train_cfg=dict(), data_preprocessor=own.get('data_preprocessor'))
+    segmentor.backbone.init_cfg = None
+    assert isinstance(MODELS.build(segmentor), HRDAEncoderDecoder)
+
+
+def test_a_model_of_ones_own_says_what_to_show():
+    names = dict(predict_labels=predict_labels)
+    exec(compile(block_with('training.md', 'def pictures'), 'training.md', 'exec'), names)
+    mine = type('Mine', (DomainAdaptor,), dict(pictures=names['pictures']))
+    cfg = load_config(str(ROOT / 'configs/adaptsegnet_gta2cs.py'), None, None)
+    model = build(cfg)
+    model.__class__ = mine
+    images = torch.randint(256, (1, 3, 64, 96), dtype=torch.uint8)
+    data = dict(target=dict(inputs=model.data_preprocessor(dict(inputs=list(images)))['inputs']))
+    shown = model.eval().pictures(data)['target']
+    assert shown['image'].shape == (1, 3, 64, 96)
+    assert shown['prediction'].shape == (1, 64, 96)
+    assert shown['prediction'].dtype == torch.int64
