@@ -32,6 +32,7 @@ autodoc_member_order = 'bysource'
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # the fields of named tuples are there already
 
 if importlib.util.find_spec('mmseg') is None:
     raise SystemExit('the API pages import mmseg_da and mmseg: `make setup` makes an environment')

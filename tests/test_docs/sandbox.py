@@ -17,7 +17,7 @@ import numpy as np
 from full_size_data import repeat_cityscapes, write
 from mmengine.config import Config
 from page_blocks import ROOT
-from page_commands import Command, without_environment
+from page_commands import LENGTHS, Command, without_environment
 from reduced_run import ITERATIONS, reduced
 from street_data import LAYOUTS, picture, save
 from test_configs import CONFIGS, walk
@@ -75,7 +75,7 @@ class Sandbox:
         if words[1] == '-m':
             environ = dict(os.environ, PYTHONPATH=str(ROOT))
             return subprocess.run([sys.executable, *words[1:]], env=environ, check=False).returncode
-        return start(self.folder / words[1], *words[2:])
+        return start(self.folder / words[1], *words[2:], *LENGTHS.get(words[1], ()))
 
     def provide_config(self, name: str, anew: bool = False) -> None:
         """Write a config, cut down, where the command looks for it."""

@@ -6,10 +6,11 @@ from importlib.util import find_spec
 import pytest
 from page_blocks import ROOT, config_blocks, config_text
 from reduced_run import ITERATIONS, reduced
+from test_readme import write_images
 
 from mmseg_da.engine import launch
 
-QUICK = ('docs/methods/fda.md', 'docs/get_started.md', 'docs/howto/own_segmentor.md')
+QUICK = ('docs/methods/fda.md', 'docs/get_started.md', 'docs/howto/own_data.md')
 NEEDS = dict(TensorboardVisBackend='tensorboard')  # packages that are no requirement of ours
 
 
@@ -22,7 +23,11 @@ def _cases():
 def provide_data(block, folder):
     """Data of the user that a config names: here it is that of GTA5, and the first five images."""
     for name in re.findall(r"'data/(\w+)'", block.text):
-        if not (folder / 'data' / name).exists():
+        if (folder / 'data' / name).exists():
+            continue
+        if name.startswith('my_'):
+            write_images(folder / 'data' / name, labelled='target' not in name)
+        else:
             (folder / 'data' / name).symlink_to(folder / 'data/gta')
     for name in re.findall(r"ann_file='([\w.]+)'", block.text):
         images = sorted((folder / 'data/cityscapes/leftImg8bit/train').rglob('*.png'))[:5]

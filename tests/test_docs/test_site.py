@@ -1,5 +1,6 @@
 """The pages build as a site without a warning, and its reference holds every class of the package."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -41,16 +42,19 @@ def test_every_page_is_in_it(site):
 def test_every_registered_class_and_every_function_is_in_the_reference(site):
     registries = [each for each in vars(mmseg.registry).values() if isinstance(each, Registry)]
     registered = {
-        name
+        kind.__name__
         for registry in registries
-        for name, kind in registry.module_dict.items()
+        for kind in registry.module_dict.values()
         if kind.__module__.startswith('mmseg_da')
     }
     text = ''.join(path.read_text() for path in (site / 'api').glob('*.html'))
     documented = {name.rsplit('.', 1)[-1] for name in re.findall(r'id="(mmseg_da\.[\w.]+)"', text)}
     assert {'DomainAdaptor', 'StagedRunner'} <= registered
     assert sorted(registered - documented) == []
-    assert sorted(set(mmseg_da.functional.__all__) - documented) == []
+    public = vars(mmseg_da.functional)
+    functions = {name for name in mmseg_da.functional.__all__ if inspect.isfunction(public[name])}
+    assert len(functions) > 40
+    assert sorted(functions - documented) == []
 
 
 def test_no_link_of_the_site_is_broken(site):
@@ -58,7 +62,7 @@ def test_no_link_of_the_site_is_broken(site):
     for html in site.rglob('*.html'):
         if '_modules' in html.parts:
             continue
-        for link in re.findall(r'<a[^>]* href="([^"#:]+)', html.read_text()):
-            if not (html.parent / link).exists():
+        for link in re.findall(r'<a[^>]* href="([^"#]+)', html.read_text()):
+            if ':' not in link and not (html.parent / link).exists():
                 wrong.append((html.name, link))
     assert wrong == []
