@@ -1,6 +1,7 @@
 """What the tests of the pages share."""
 
 import pytest
+from fresh_start import forget_runs
 from sandbox import Sandbox
 
 
@@ -13,8 +14,10 @@ def sandbox(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _unformatted(monkeypatch):
-    """A run writes its config several times; to lay it out takes longer than to train."""
+def _as_in_a_new_process(monkeypatch):
+    """No run came before. And a run writes its config several times; to lay it out takes longer than to train."""
+
+    forget_runs()
 
     def as_it_is(text, **_):
         return text, True

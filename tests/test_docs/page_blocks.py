@@ -25,7 +25,9 @@ SHELL, PYTHON = ('bash', 'shell', 'sh', 'console'), ('python',)
 NO_CODE = ('none', 'text')  # folders, layers
 DIRECTIVE = re.compile(r'\{[\w:-]+\}')  # of MyST
 COMMENT = re.compile(r'<!-- snippet: (on|tested by) (\S+) -->\s*')
-STARTS = re.compile(r'(\w+=(<[^>]*>|\S*) )*(python|make|tools/|pip|ln|git|cd|\.|torchrun|mim|unzip|export) ?')
+STARTS = re.compile(
+    r'(\w+=(<[^>]*>|\S*) )*(python|make|tools/|pip|ln|git|cd|\.|torchrun|mim|unzip|export) ?'
+)
 
 
 class Block(NamedTuple):

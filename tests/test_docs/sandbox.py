@@ -44,12 +44,12 @@ class Sandbox:
         for city in ('Rio', 'Taipei', 'Tokyo'):
             (folder / 'data/crosscity' / city).symlink_to(folder / 'data/crosscity/Rome')
         make_toy_domains(folder / 'data/toy', train=6, val=2)
-        for domain, split in itertools.product(('source', 'target'), ('train', 'val')):
+        for domain, part in itertools.product(('source', 'target'), ('train', 'val')):
             for number in range(4):
                 root = folder / 'data/camvid2idd' / domain
-                save(root / f'img_dir/{split}/{number}.jpg', picture((240, 320), number))
+                save(root / f'img_dir/{part}/{number}.jpg', picture((240, 320), number))
                 ids = np.random.default_rng(number).integers(7, size=(12, 16))
-                save(root / f'ann_dir/{split}/{number}.png', np.kron(ids, np.ones((20, 20))))
+                save(root / f'ann_dir/{part}/{number}.png', np.kron(ids, np.ones((20, 20))))
 
     def _link_unconverted(self) -> None:
         label = LAYOUTS['cityscapes'].label

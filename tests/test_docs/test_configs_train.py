@@ -46,7 +46,9 @@ def test_a_documented_config_trains(block, sandbox, tmp_path, monkeypatch):
     provide_data(block, sandbox.folder)
     file = tmp_path / 'mine.py'
     # The stage `source` of a run is a training like that of source_only.
-    file.write_text(re.sub(r'work_dirs/\w+/source/', 'work_dirs/source_only_gta2cs/', config_text(block)))
+    file.write_text(
+        re.sub(r'work_dirs/\w+/source/', 'work_dirs/source_only_gta2cs/', config_text(block))
+    )
     cfg = reduced(launch.load_config(str(file), None, str(tmp_path / 'work')), tmp_path)
     launch.train(cfg)
     assert (tmp_path / f'work/iter_{ITERATIONS}.pth').is_file()

@@ -22,7 +22,9 @@ DOCS = ROOT / 'docs'
 
 def block_with(page, word):
     """The block of Python of a page that holds a word."""
-    (block,) = [each for each in blocks_of(DOCS / page) if each.language == 'python' and word in each.text]
+    (block,) = [
+        each for each in blocks_of(DOCS / page) if each.language == 'python' and word in each.text
+    ]
     return block.text
 
 
@@ -30,7 +32,9 @@ def test_any_segmentor_becomes_one_of_two_resolutions():
     cfg = load_config(str(ROOT / 'configs/adaptsegnet_segformer_gta2cs.py'), None, None)
     own = cfg.model.segmentor
     text = block_with('methods/hrda.md', 'HRDAEncoderDecoder')
-    text = text.replace('backbone=...', 'backbone=backbone').replace('decode_head=...', 'decode_head=head')
+    text = text.replace('backbone=...', 'backbone=backbone').replace(
+        'decode_head=...', 'decode_head=head'
+    )
     names = dict(backbone=own.backbone, head=own.decode_head)
     exec(compile(text, 'hrda.md', 'exec'), names)
     segmentor = ConfigDict(names['segmentor'])
@@ -58,7 +62,9 @@ def test_an_objective_of_ones_own_trains_and_is_its_formula(sandbox, tmp_path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv('MMSEG_DA_DATA', str(sandbox.folder / 'data'))
-    (tmp_path / 'my_method.py').write_text(block_with('howto/own_method.md', 'class SquaredCertainty'))
+    (tmp_path / 'my_method.py').write_text(
+        block_with('howto/own_method.md', 'class SquaredCertainty')
+    )
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
     (tmp_path / 'mine.py').write_text(block_with('howto/own_method.md', '_base_'))
     try:
@@ -69,7 +75,9 @@ def test_an_objective_of_ones_own_trains_and_is_its_formula(sandbox, tmp_path, m
         MODELS._module_dict.pop('SquaredCertainty', None)
         sys.modules.pop('my_method', None)
     log = logged(tmp_path / 'work')
-    assert -0.05 <= log[0]['squares.loss_squares'] < -0.05 / 10  # of ten classes, at a weight of 0.1
+    assert (
+        -0.05 <= log[0]['squares.loss_squares'] < -0.05 / 10
+    )  # of ten classes, at a weight of 0.1
     scores = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     view = SimpleNamespace(dense=SimpleNamespace(logits=dict(decode=scores)))
     expected = -sum(

@@ -6,6 +6,7 @@ import pytest
 from page_blocks import (
     DIRECTIVE,
     NO_CODE,
+    PAGES,
     PYTHON,
     ROOT,
     SHELL,
@@ -63,6 +64,7 @@ def test_a_documented_config_builds(block, tmp_path):
 
 
 COMMANDS = all_commands()
+IN_TEXT = re.compile(r'`(?:python )?((?:tools|benchmarks)/[\w/]+\.(?:py|sh))( [^`]*)?`')
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=_ids(COMMANDS))
@@ -100,6 +102,22 @@ def check_arguments(script, arguments, command):
         assert [flag for flag in flags if flag not in said] == []
         return
     assert parse_with(ROOT / script, arguments) == ''
+
+
+def test_scripts_and_flags_in_the_text_are_there():
+    """Of commands within a sentence, which are often usage lines."""
+    seen, wrong = 0, []
+    for page in PAGES:
+        for script, rest in IN_TEXT.findall(page.read_text()):
+            seen += 1
+            if not (ROOT / script).is_file():
+                wrong.append((page.name, script))
+                continue
+            flags = re.findall(r'(?<!\S)--[\w-]+', rest)
+            said = parse_with(ROOT / script, ['--help']) if flags else ''
+            wrong += [(page.name, script, flag) for flag in flags if flag not in said]
+    assert seen > 10
+    assert wrong == []
 
 
 def test_each_reason_not_to_run_a_command_is_needed():

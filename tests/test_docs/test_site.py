@@ -26,7 +26,9 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp('site')
     command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html']
     places = ['-d', str(folder / 'trees'), str(ROOT / 'docs'), str(folder / 'html')]
-    made = subprocess.run([*command, *places], capture_output=True, text=True, cwd=folder, check=False)
+    made = subprocess.run(
+        [*command, *places], capture_output=True, text=True, cwd=folder, check=False
+    )
     assert made.returncode == 0, made.stderr[-5000:]
     return folder / 'html'
 
