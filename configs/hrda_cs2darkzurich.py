@@ -14,5 +14,4 @@ model = dict(
     objectives=_base_.objectives,
     data_preprocessor=_base_.data_preprocessor,
 )
-model['objectives']['mix'].update(ignore_top=0, ignore_bottom=0)  # no car of one's own in the image
 train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

@@ -15,7 +15,5 @@ model = dict(
     objectives=_base_.objectives,
     data_preprocessor=_base_.data_preprocessor,
 )
-for name in ('mix', 'mask'):
-    model['objectives'][name].update(ignore_top=0, ignore_bottom=0)
 model['objectives']['mask'].update(images='both', augment=False)
 train_dataloader = dict(dataset=dict(rare_classes=_base_.rare_classes))

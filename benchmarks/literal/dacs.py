@@ -80,7 +80,7 @@ class Taught:
         mix: There is a mixed image.
         mask: The ratio and the side of masked blocks; none, no masked image.
         masked_images: Of which domain these are: ``'target'``, ``'source'`` with its labels, or
-            ``'both'``, the first half of each.
+            ``'both'``, every second of each, in turn.
     """
 
     def __init__(
@@ -131,10 +131,10 @@ class Taught:
             true = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
             images, labels, own = source, true, torch.ones_like(source[:, 0])
             if self.masked_images == 'both':
-                half = len(source) // 2
-                images = torch.cat([source[:half], target[:half]])
-                labels = torch.cat([true[:half], pseudo[:half]])
-                own = torch.cat([own[:half], weights[:half]])
+                chosen = range(0, len(source) // 2 * 2, 2)
+                images = torch.stack([x for i in chosen for x in (source[i], target[i])])
+                labels = torch.stack([x for i in chosen for x in (true[i], pseudo[i])])
+                own = torch.stack([x for i in chosen for x in (own[i], weights[i])])
             weights = own
         ratio, block = self.mask
         seen = (drawn['blocks'] > ratio).to(images)[:, None]

@@ -1,7 +1,7 @@
 """Source images, and crops of them, in which rare classes come more often."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,12 @@ class RareClassCrop:
         return cropped
 
     def _pixels(self, results: Mapping[str, Any]) -> int:
-        labels = results['gt_seg_map']
+        labels = results.get('gt_seg_map')
+        if labels is None:
+            raise UserError(
+                'rare_classes: a source pipeline crops before it loads the labels, which tell whether '
+                "a crop has enough of a class: put dict(type='LoadAnnotations') before RandomCrop"
+            )
         return sum(np.count_nonzero(labels == each) for each in self.wanted)
 
     def __repr__(self) -> str:
@@ -69,8 +74,9 @@ class RareClassSampling:
 
     Args:
         options: The option, from a config.
-        parts: The source datasets. The first ``RandomCrop`` in the pipeline of each is replaced by
-            a :class:`RareClassCrop`; in one without, whole images are taken as they are.
+        parts: The source datasets. Every ``RandomCrop`` in their pipelines, also inside of
+            ``RandomApply`` and its like, is replaced by a :class:`RareClassCrop`; without one,
+            whole images are taken as they are.
         tables: From the labels of each to the target's classes.
         classes: The target's classes: it is these that are drawn.
 
@@ -88,14 +94,17 @@ class RareClassSampling:
         self.settings = RareClasses.of(options)
         self.parts, self.classes = parts, classes
         self.partners = [_partners(table) for table in tables]
-        self.crops = [_replace_crop(part, self.settings) for part in parts]
+        self.crops = [_replace_crops(part, self.settings) for part in parts]
 
-    def wanting(self, part: int, drawn: int | None) -> AbstractContextManager[None]:
+    @contextmanager
+    def wanting(self, part: int, drawn: int | None) -> Iterator[None]:
         """While this lasts, crops of a source want a class of the target."""
-        crop = self.crops[part]
-        if drawn is None or crop is None:
-            return nullcontext()
-        return crop.wanting(np.flatnonzero(self.partners[part] == drawn).tolist())
+        with ExitStack() as stack:
+            if drawn is not None:
+                labels = np.flatnonzero(self.partners[part] == drawn).tolist()
+                for crop in self.crops[part]:
+                    stack.enter_context(crop.wanting(labels))
+            yield
 
     def tables(self, separate: bool) -> list[RareClassTable]:
         """Count the pixels, or read what was counted; every process must call it.
@@ -146,19 +155,31 @@ def _partners(table: LabelTable) -> np.ndarray:
     return table.table[: table.num_classes].numpy().astype(np.int64)
 
 
-def _replace_crop(part: BaseDataset, settings: RareClasses) -> RareClassCrop | None:
+def _replace_crops(part: BaseDataset, settings: RareClasses) -> list[RareClassCrop]:
     if not isinstance(part, BaseDataset):
         raise UserError(
             f'rare_classes: the source {type(part).__name__} is no dataset of label files; give the '
             'datasets in it as a list'
         )
-    transforms = part.pipeline.transforms
+    found = _replaced(part.pipeline.transforms, settings)
+    if not found:
+        print_log(
+            'rare_classes: a source pipeline has no RandomCrop: images are drawn, and taken as they '
+            'are',
+            'current',
+        )
+    return found
+
+
+def _replaced(transforms: list, settings: RareClasses) -> list[RareClassCrop]:
+    """Replace the crops in a list of transforms and in the lists inside of it."""
+    found = []
     for index, transform in enumerate(transforms):
         if any(kind.__name__ == 'RandomCrop' for kind in type(transform).__mro__):
             transforms[index] = RareClassCrop(transform, settings)
-            return transforms[index]
-    print_log(
-        'rare_classes: a source pipeline has no RandomCrop: images are drawn, and taken as they are',
-        'current',
-    )
-    return None
+            found.append(transforms[index])
+            continue
+        inner = getattr(transform, 'transforms', None)
+        if inner is not None:
+            found += _replaced(inner if isinstance(inner, list) else [inner], settings)
+    return found

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
+from mmseg.datasets.transforms import PackSegInputs
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -33,7 +34,7 @@ def name_files(dataset: Dataset) -> None:
         return
     transforms = list(dataset.pipeline.transforms)
     cropping = [i for i, each in enumerate(transforms) if 'Crop' in type(each).__name__]
-    packing = [i for i, each in enumerate(transforms) if type(each).__name__ == 'PackSegInputs']
+    packing = [i for i, each in enumerate(transforms) if isinstance(each, PackSegInputs)]
     if packing:
         classes = dataset.metainfo.get('classes') or ()
         transforms.insert(packing[0], CheckLabels(len(classes)))

@@ -11,6 +11,7 @@ from mmseg_da.structures.dense import (
 )
 from mmseg_da.structures.draws import Draws
 from mmseg_da.structures.step import Step, View, origins_of
+from mmseg_da.structures.supervised import supervised, weights_pixels
 from mmseg_da.structures.teaching import Look, Teaching
 
 __all__ = [
@@ -27,4 +28,6 @@ __all__ = [
     'origins_of',
     'predict_labels',
     'require_dense',
+    'supervised',
+    'weights_pixels',
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor
@@ -82,6 +83,21 @@ class View:
         for sample, own in zip(self.samples, labels, strict=True):
             sample.gt_sem_seg.data = own  # a part of the stack, so that one copy is held
         return labels.squeeze(1)
+
+    @cached_property
+    def valid(self) -> Tensor | None:
+        """The pixels outside of marked margins (N, H, W), bool; ``None`` if none are marked."""
+        if not any('valid_mask' in sample for sample in self.samples):
+            return None
+        size = self.images.shape[-2:]
+        return torch.stack([self._valid(sample, size) for sample in self.samples])
+
+    def _valid(self, sample: SegDataSample, size: torch.Size) -> Tensor:
+        if 'valid_mask' not in sample:
+            return self.images.new_ones(size, dtype=torch.bool)
+        mask = sample.valid_mask.data[0]
+        height, width = mask.shape
+        return F.pad(mask, (0, size[1] - width, 0, size[0] - height))  # the padding is not valid
 
     @property
     def origin_numbers(self) -> list[int]:

@@ -133,7 +133,7 @@ def test_without_a_class_or_the_option_crops_are_as_before(data, tmp_path):
 def test_the_wish_does_not_outlive_its_sample(data):
     dataset, _ = data()
     dataset[Draw(0, 0, 1, rare_class=3)]
-    (crop,) = dataset.rare_classes.crops
+    ((crop,),) = dataset.rare_classes.crops
     assert isinstance(crop, RareClassCrop)
     assert crop.wanted == ()
     with pytest.raises(UserError), crop.wanting([1]):
@@ -160,7 +160,7 @@ def test_a_resize_before_the_crop_is_done_once(data):
 
 def test_a_pipeline_without_a_crop_takes_whole_images(data):
     dataset, counting = data(crop=dict(type='RandomFlip', prob=0.5))
-    assert dataset.rare_classes.crops == [None]
+    assert dataset.rare_classes.crops == [[]]
     assert dataset[Draw(0, 0, 0, rare_class=3)]['source']['inputs'].shape == (3, *SIZE)
     assert counting.loads == 1
 
@@ -169,7 +169,39 @@ def test_a_crop_of_ones_own_is_found_by_its_base(data):
     class MyCrop(RandomCrop):
         pass
 
-    assert data(crop=MyCrop(CROP))[0].rare_classes.crops[0] is not None
+    assert len(data(crop=MyCrop(CROP))[0].rare_classes.crops[0]) == 1
+
+
+CROPS = [dict(type='RandomCrop', crop_size=size) for size in (CROP, (12, 12))]
+
+
+@pytest.mark.parametrize(
+    ('nested', 'count'),
+    [
+        (dict(type='RandomApply', prob=1.0, transforms=CROPS[:1]), 1),
+        (dict(type='RandomChoice', transforms=[CROPS[:1], CROPS[1:]]), 2),
+    ],
+)
+def test_a_crop_inside_of_other_transforms_wants_its_class_too(data, nested, count):
+    dataset, _ = data(crop=nested, tries=500)
+    assert len(dataset.rare_classes.crops[0]) == count
+    sizes = set()
+    for seed in range(20):
+        found = dataset[Draw(0, 0, seed, rare_class=3)]['source']['data_samples']
+        assert (found.gt_sem_seg.data == 3).sum() > 20
+        sizes.add(found.gt_sem_seg.shape)
+    assert len(sizes) == count
+
+
+def test_a_crop_before_the_labels_is_told(tmp_path):
+    write_label(tmp_path / 'source', '0', lamps())
+    dataset = SourceTargetDataset(
+        config(tmp_path / 'source', pipeline=[LOAD, CROPS[0], LABEL, PACK]),
+        target_config(tmp_path / 'target'),
+        rare_classes=dict(min_pixels=10, min_crop_ratio=2.0),
+    )
+    with pytest.raises(UserError, match=r'put dict.*LoadAnnotations.* before RandomCrop'):
+        dataset[Draw(0, 0, 0, rare_class=3)]
 
 
 def test_more_pixels_than_a_crop_has_are_told(data):

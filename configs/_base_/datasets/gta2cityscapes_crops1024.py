@@ -13,9 +13,10 @@ source_pipeline = [
 target_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 1024), keep_ratio=True),
+    dict(type='MarkMargins', top=30, bottom=240, left=30, right=30),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    dict(type='PackTargetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,6 +1,6 @@
 """What an adaptor is put together from, built with the words of the config for what does not fit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from mmengine.model import ModuleDict
@@ -9,8 +9,11 @@ from torch import nn
 from mmseg_da.errors import UserError
 from mmseg_da.models.data_preprocessor import DOMAINS
 from mmseg_da.models.objectives import Objective
+from mmseg_da.models.objectives.taught import TaughtObjective
 from mmseg_da.models.translators import Translator
 from mmseg_da.registry import MODELS
+
+_KINDS = 16  # more than there are salts
 
 
 def build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -> ModuleDict:
@@ -35,7 +38,18 @@ def build_objectives(objectives: dict[str, dict | None], segmentor: nn.Module) -
     built = {name: _build_objective(name, cfg) for name, cfg in chosen.items()}
     for objective in built.values():
         objective.attach(segmentor)
+    _draw_apart(built.values())
     return ModuleDict(built)
+
+
+def _draw_apart(objectives: Iterable[Objective]) -> None:
+    """Have objectives of one kind draw different numbers; the first draws as it would alone."""
+    taken: set[int] = set()
+    for objective in objectives:
+        if isinstance(objective, TaughtObjective):
+            while objective.salt in taken:
+                objective.salt += _KINDS
+            taken.add(objective.salt)
 
 
 def require_teacher(objectives: ModuleDict, teacher: nn.Module | None) -> None:

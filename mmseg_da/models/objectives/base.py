@@ -22,8 +22,9 @@ class Objective(BaseModule):
 
     Attributes:
         views: What it back-propagates through: any of ``'source'``, ``'target'`` and
-            ``'labelled'``, the labelled target images if a training has some. Objectives that share a view are computed in one stage, with one backward; the default is right
-            for every objective, a shorter list saves memory.
+            ``'labelled'``, the labelled target images if a training has some. Objectives that share
+            a view are computed in one stage, with one backward; the default is right for every
+            objective, a shorter list saves memory.
         needs_teacher: It learns from ``step.teaching``; the model has to have a teacher.
         joins_domains: It changes or mixes images of the source by how the target's are normalised.
         needs_target: It looks at target images in some way. Where none does, they are not prepared.

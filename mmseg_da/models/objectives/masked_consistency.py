@@ -26,7 +26,7 @@ class MaskedConsistency(TaughtObjective):
         ratio: Share of blocks that are masked.
         block: Side of a block in pixels: 64 in the paper, 32 for crops of 512.
         images: Which are masked: all of the ``'target'``; of the ``'source'``, with its labels; or
-            of ``'both'`` the first halves of their batches, in each process.
+            of ``'both'`` every second one of each, from the first on.
         augment: Jitter and blur them before; the paper does not with ``'both'``.
         **taught: As in :class:`~mmseg_da.models.objectives.taught.TaughtObjective`. Give the margins
             and the threshold of :class:`SelfTraining`, if there is one.
@@ -75,11 +75,15 @@ class MaskedConsistency(TaughtObjective):
         if self.images != 'both':
             return taught[0]
         self.require_pairs(step)
-        half = len(step.source.images) // 2
-        self._require(half > 0, 'images', 'both', "'target' for batches of one image")
-        source, target = ([each[:half] for each in part] for part in taught)
-        images, labels, weights = zip(source, target, strict=True)
-        return torch.cat(images), torch.cat(labels), torch.cat([w.to(weights[1]) for w in weights])
+        last = len(step.source.images) // 2 * 2
+        self._require(last > 0, 'images', 'both', "'target' for batches of one image")
+        # Every second, and side by side: two processes choose and number them as one does.
+        source, target = ([each[:last:2] for each in part] for part in taught)
+        images, labels, weights = (
+            torch.stack([ours.to(theirs.dtype), theirs], dim=1).flatten(0, 1)
+            for ours, theirs in zip(source, target, strict=True)
+        )
+        return images, labels, weights
 
     def kept(self, images: Tensor, key: tuple[int, int]) -> Tensor:
         """1 where an image is seen, 0 where it is masked (N, 1, H, W)."""

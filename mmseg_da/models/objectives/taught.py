@@ -33,7 +33,8 @@ class TaughtObjective(Objective):
         quality: The weight of pixels with pseudo labels: ``'batch'``, the share of sure pixels in
             the batch of all processes; ``'pixel'``, 1 where sure and 0 elsewhere.
         ignore_top: Rows at the top of target images that have weight 0: a whole number, or a share
-            of the height as a float below 1.
+            of the height as a float below 1. Margins of the images before their crops are marked
+            by :class:`~mmseg_da.datasets.margins.MarkMargins`.
         ignore_bottom: The same at the bottom.
         jitter: Strength s of the colour jitter: factors are drawn in 1 - s to 1 + s, hue in turns
             of -s to s, per image. Four numbers are those of brightness, contrast, saturation and
@@ -106,7 +107,9 @@ class TaughtObjective(Objective):
         inside = inside_margins(
             labels.shape[1], self.ignore_top, self.ignore_bottom, like=confidence
         )
-        return labels, (weight * inside).expand(labels.shape), share
+        weight = (weight * inside).expand(labels.shape)
+        valid = step.target.valid
+        return labels, weight if valid is None else weight * valid, share
 
     @torch.no_grad()
     def augmented(self, step: Step, images: Tensor, key: tuple[int, int]) -> Tensor:

@@ -20,7 +20,6 @@ from mmseg_da.functional import (
     uniform,
     window_boxes,
 )
-from mmseg_da.models.objectives.supervision import supervised
 from mmseg_da.models.segmentors.sliding import (
     BatchedSlideEncoderDecoder,
     is_count,
@@ -28,7 +27,7 @@ from mmseg_da.models.segmentors.sliding import (
     is_pair,
 )
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Dense, Draws, Part, View
+from mmseg_da.structures import Dense, Draws, Part, View, supervised
 
 Feats = Sequence[Tensor]
 _SHARED = ('in_channels', 'in_index', 'num_classes', 'out_channels', 'norm_cfg', 'align_corners')

@@ -6,6 +6,7 @@ import pytest
 import torch
 from builders import build_wrappers, state_gap
 from host_sync import Watch
+from mmengine.structures import PixelData
 from taught_builders import MASK, MIX, SIZE, alike, build
 
 from mmseg_da.errors import UserError
@@ -53,6 +54,31 @@ def test_the_share_of_sure_pixels_weighs_the_others_but_the_margins():
     assert set(outside.unique().tolist()) == {0.0, 1.0}
 
 
+def test_marked_margins_and_padding_have_no_weight():
+    adaptor = build(dict(mix=MIX | dict(jitter_prob=0.0, blur_prob=0.0)))
+    batch = alike()
+    mask = torch.ones(1, 40, 80, dtype=torch.bool)  # eight rows less than the image
+    mask[:, :, :30] = False
+    batch['target']['data_samples'][1].set_data(dict(valid_mask=PixelData(data=mask)))
+    step = opened(adaptor, batch)
+    _, weights, share = adaptor.objectives['mix'].pseudo(step)
+    assert (weights[0] == share).all()  # of this image nothing is marked
+    expected = torch.zeros(SIZE)
+    expected[:40, 30:] = share
+    assert torch.equal(weights[1], expected)
+
+
+def test_two_terms_of_one_kind_draw_apart_and_the_first_as_alone():
+    alone = build(dict(mix=MIX)).objectives['mix']
+    both = build(dict(mix=MIX, other=MIX | dict(threshold=0.9), mask=MASK)).objectives
+    key, like = (0, 3), torch.zeros(2, *SIZE, dtype=torch.long)
+    drawn = [each.keys(like, key) for each in (alone, both['mix'], both['other'])]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[1], drawn[2])
+    assert both['mix'].jitter_of(key, 0) != both['other'].jitter_of(key, 0)
+    assert len({each.salt for each in both.values() if hasattr(each, 'salt')}) == 3
+
+
 def test_pixels_may_count_one_by_one():
     step, (_, _, weights, _) = mixture(quality='pixel')
     sure = step.teaching.verdict[1] >= 0.4
@@ -73,6 +99,15 @@ def test_what_is_masked(images, taught):
     if images != 'target':
         assert torch.equal(labels[0], step.source.labels[0])
         assert (weights[0] == 1).all()
+
+
+def test_every_second_image_of_both_domains_is_masked_in_turn():
+    adaptor = build(dict(mask=MASK | dict(images='both')))
+    step = opened(adaptor, alike(5))
+    seen, _, weights = adaptor.objectives['mask'].lesson(step)
+    expected = [view.images[i] for i in (0, 2) for view in (step.source, step.target)]
+    assert torch.equal(seen, torch.stack(expected))
+    assert [bool((each == 1).all()) for each in weights] == [True, False, True, False]
 
 
 def test_masked_blocks_are_as_many_as_the_ratio_says():
