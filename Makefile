@@ -37,7 +37,7 @@ find_python = for p in $(or $(PYTHON),$(wildcard $(1)/bin/python) python3.11 pyt
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) -q
 
 .PRECIOUS: $(STAMP) $(STAMP_ONEDL)
-.PHONY: again help setup setup-onedl demo demo-cycada toy docs lint test test-onedl test-all clean
+.PHONY: again help setup setup-onedl demo demo-cycada toy docs lint test test-onedl test-all package clean
 
 help:
 	@echo 'make setup        .venv with mmsegmentation, mmengine and mmcv-lite (no compiler needed)'
@@ -48,6 +48,7 @@ help:
 	@echo 'make test         lint, then all quick tests'
 	@echo 'make test-onedl   the tests marked "stack" on the onedl packages, in .venv-onedl'
 	@echo 'make test-all     every test, slow ones included, on both'
+	@echo 'make package      build wheel and sdist, install them into empty environments, use them there'
 	@echo 'make clean        remove the environments and caches (data and work_dirs stay)'
 
 # $(1) environment, $(2) extra, $(3) torch, $(4) pins
@@ -98,9 +99,14 @@ docs: setup
 	$(VENV)/bin/python -m sphinx -W --keep-going -b html -d docs/_build/trees docs docs/_build/html
 	@echo 'Open docs/_build/html/index.html'
 
+# mypy with the pinned torch alone: others have other types.
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(if $(PINS),$(VENV)/bin/mypy)
+
+package: setup
+	.ci/package $(VENV)/bin/python
 
 test: lint
 	$(call PYTEST,$(VENV)) -m 'not slow'

@@ -40,7 +40,12 @@ EXTRAS = {
         'pytest-xdist',
         'hypothesis',
         'ruff',
+        'mypy',
+        'nbclient',
+        'nbformat',
+        'ipykernel',
         'pre-commit',
+        'pre-commit-hooks',
         'setuptools>=70.1',  # builds a wheel in the tests, without the package `wheel` from here on
     ],
 }
@@ -90,6 +95,7 @@ setup(
     keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
     package_data={'mmseg_da.visualization': ['*.html']},
+    entry_points={'console_scripts': ['mmseg-da = mmseg_da.command:main']},
     python_requires='>=3.10,<3.13',
     install_requires=REQUIRES,
     extras_require=EXTRAS,

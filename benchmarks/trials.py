@@ -22,7 +22,8 @@ from pathlib import Path
 from mmengine.config import Config
 from rich.progress import Progress
 
-from mmseg_da.engine.launch import ConfigOptions, read_config
+from mmseg_da.engine.config_files import ConfigOptions
+from mmseg_da.engine.launch import read_config
 from mmseg_da.engine.stages import TrainingStage, split
 from mmseg_da.errors import UserError
 from mmseg_da.version import __version__

@@ -81,6 +81,11 @@ def test_the_metadata_requires_no_openmmlab_package(wheel):
     assert set(extras) == {'openmmlab', 'lite', 'onedl', 'cityscapes', 'docs', 'dev'}
 
 
+def test_the_wheel_brings_one_command(wheel):
+    text = wheel.read(f'mmseg_da-{__version__}.dist-info/entry_points.txt').decode()
+    assert text.split('\n')[:2] == ['[console_scripts]', 'mmseg-da = mmseg_da.command:main']
+
+
 def _is_of(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is not None and requirement.marker.evaluate({'extra': extra})
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -19,6 +19,7 @@ from mmseg_da.datasets.outputs import require_own_names, require_writable
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.class_sets import check_classes
+from mmseg_da.engine.config_files import ConfigOptions, find_modules_beside
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.fitting import check_predicts, renaming
 from mmseg_da.engine.rounds import expand_rounds
@@ -87,13 +88,14 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
 
 
 def read_config(path: str, options: dict[str, Any] | None) -> Config:
-    """Read a config and override settings of it.
+    """Read a config, whose ``custom_imports`` may lie beside it, and override settings of it.
 
     Raises:
         UserError: The file is missing or no valid config; names it.
     """
     if not Path(path).is_file():
         raise UserError(f'{path}: no such config file')
+    find_modules_beside(path)
     try:
         cfg = Config.fromfile(path)
         stages = list(cfg.get('stages') or {})
@@ -117,20 +119,6 @@ def _require_stages(cfg: Config, stages: list[str]) -> None:
     if unknown:
         has = f'the stages {", ".join(stages)}' if stages else 'no stages'
         raise UserError(f'{cfg.filename}: there is no stage {unknown[0]}; the config has {has}')
-
-
-class ConfigOptions(DictAction):
-    """mmengine's ``--cfg-options``, which tells a malformed option instead of failing on it."""
-
-    def __call__(
-        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: Any = None
-    ) -> None:
-        """Parse ``key=value`` pairs."""
-        try:
-            super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError):
-            given = ' '.join(values)
-            parser.error(f'--cfg-options: expected key=value, key=a,b or key="[a,b]", not {given}')
 
 
 def enable_amp(cfg: Config) -> None:

@@ -1,12 +1,15 @@
 """Random numbers by a counter: the same on every device, and known to the host where it must."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 _LOW = 0xFFFFFFFF
+_Whole = TypeVar('_Whole', int, Tensor)
 
 
-def mixed(value: int | Tensor) -> int | Tensor:
+def mixed(value: _Whole) -> _Whole:
     """A hash of 32 bits, of whole numbers (int or int64) of which the low 32 bits count."""
     value = value & _LOW
     value = ((value ^ (value >> 16)) * 0x7FEB352D) & _LOW

@@ -19,11 +19,11 @@ def draw_box(size: Sequence[int], crop: Sequence[int], multiple: int, at: Sequen
         multiple: Of which the origin's row and column are multiples.
         at: Two random numbers in [0, 1), for the row and the column.
     """
-    box = []
-    for whole, part, where in zip(size, crop, at, strict=True):
-        first = int(where * ((whole - part) // multiple + 1)) * multiple
-        box += [first, first + part]
-    return tuple(box)
+    top, left = (
+        int(where * ((whole - part) // multiple + 1)) * multiple
+        for whole, part, where in zip(size, crop, at, strict=True)
+    )
+    return top, top + crop[0], left, left + crop[1]
 
 
 def window_boxes(size: Sequence[int], crop: Sequence[int], stride: Sequence[int]) -> list[Box]:
@@ -50,7 +50,8 @@ def _starts(length: int, window: int, stride: int) -> Iterator[tuple[int, int]]:
 
 def scaled_box(box: Box, stride: int) -> Box:
     """The cells of a map of this stride that a box of pixels covers; it is aligned with them."""
-    return tuple(side // stride for side in box)
+    top, bottom, left, right = box
+    return top // stride, bottom // stride, left // stride, right // stride
 
 
 def cut(values: Tensor, box: Box | None) -> Tensor:
@@ -83,14 +84,15 @@ def averaged(windows: Iterable[Tensor], boxes: Sequence[Box], size: Sequence[int
     Returns:
         (N, C, H, W).
     """
-    total = count = None
+    sums: tuple[Tensor, Tensor] | None = None
     for values, box in zip(windows, boxes, strict=True):
-        if total is None:
-            total = values.new_zeros(*values.shape[:-2], *size)
-            count = values.new_zeros(1, 1, *size)
-        cut(total, box).add_(values)
-        cut(count, box).add_(1)
-    return total / count
+        if sums is None:
+            sums = values.new_zeros(*values.shape[:-2], *size), values.new_zeros(1, 1, *size)
+        cut(sums[0], box).add_(values)
+        cut(sums[1], box).add_(1)
+    if sums is None:
+        raise ValueError('there is no window')
+    return sums[0] / sums[1]
 
 
 def fuse(

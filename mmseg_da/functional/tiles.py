@@ -70,7 +70,7 @@ def tile_weights(length: int, starts: Sequence[int], tile: int) -> Tensor:
 
 
 def windows(
-    size: tuple[int, int], tile: tuple[int, int], overlap: int, step: int = 1
+    size: Sequence[int], tile: Sequence[int], overlap: int, step: int = 1
 ) -> Iterator[tuple[Window, Tensor]]:
     """The tiles of an image, as slices of its rows and columns, with their weights (h, w).
 
@@ -91,9 +91,9 @@ def windows(
                 for start, row in zip(starts, rows, strict=True)
             ]
         )
-    for rows, down in sides[0]:
-        for columns, across in sides[1]:
-            yield (rows, columns), down[:, None] * across
+    for down, weights in sides[0]:
+        for across, others in sides[1]:
+            yield (down, across), weights[:, None] * others
 
 
 def by_tiles(

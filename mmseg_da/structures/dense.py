@@ -1,6 +1,6 @@
 """What one forward of a segmentor says, and which segmentors can be asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ class Dense(NamedTuple):
 
     feats: tuple[Tensor, ...]
     logits: dict[str, Tensor]
-    parts: dict[str, tuple[Part, ...]] = MappingProxyType({})
+    parts: Mapping[str, tuple[Part, ...]] = MappingProxyType({})
 
     def parts_of(self, name: str) -> tuple[Part, ...]:
         """What a head's loss is made of: its logits alone, if not said otherwise."""

@@ -1,7 +1,7 @@
 """A counter as the key of random numbers."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Draws(nn.Module):
@@ -10,6 +10,9 @@ class Draws(nn.Module):
     The host knows the number, so that it can decide without waiting for the device; it is read
     from the buffers once after they were made or loaded.
     """
+
+    seed: Tensor
+    steps: Tensor
 
     def __init__(self) -> None:
         super().__init__()

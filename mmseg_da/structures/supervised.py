@@ -57,7 +57,8 @@ def _losses_of(
     for each in _terms(head):
         count = _count(each, labels, head.ignore_index)
         loss = each(scores, labels, weight=weight, ignore_index=head.ignore_index, **count)
-        losses[each.loss_name] = losses.get(each.loss_name, 0.0) + loss
+        name = str(each.loss_name)
+        losses[name] = losses.get(name, 0.0) + loss
     return losses | dict(acc_seg=pixel_accuracy(scores, labels, head.ignore_index))
 
 

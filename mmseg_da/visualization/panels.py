@@ -143,8 +143,8 @@ def _figure(
             axes[i, 0].set_ylabel(names[i], fontsize=10)
     if classes:
         patches = [
-            Patch(color=np.array(colour) / 255, label=name)
-            for name, colour in zip(classes, palette, strict=True)
+            Patch(color=(red / 255, green / 255, blue / 255), label=name)
+            for name, (red, green, blue) in zip(classes, palette, strict=True)
         ]
         figure.legend(
             handles=patches,

@@ -26,7 +26,7 @@ NO_CODE = ('none', 'text')  # folders, layers
 DIRECTIVE = re.compile(r'\{[\w:-]+\}')  # of MyST
 COMMENT = re.compile(r'<!-- snippet: (on|tested by) (\S+) -->\s*')
 STARTS = re.compile(
-    r'(\w+=(<[^>]*>|\S*) )*(python|make|tools/|pip|ln|git|cd|\.|torchrun|mim|unzip|export) ?'
+    r'(\w+=(<[^>]*>|\S*) )*(python|make|tools/|pip|ln|git|cd|\.|torchrun|mim|mmseg-da) ?'
 )
 
 

@@ -9,6 +9,7 @@ for.
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ class Sandbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / 'tools').symlink_to(ROOT / 'tools')
+        (folder / 'mmseg-da').write_text('from mmseg_da.command import main\n\nmain()\n')
         write(folder / 'few')
         repeat_cityscapes(folder / 'few', folder / 'data', 100)
         self._link_unconverted()
@@ -58,11 +60,11 @@ class Sandbox:
             path = self.folder / 'data/cityscapes' / label.format(number)
             path.symlink_to(there[number % len(there)])
 
-    def run(self, command: Command) -> int:
+    def run(self, documented: Command) -> int:
         """Run a command; gives its exit code."""
-        variables, words = without_environment(command.words)
+        variables, words = without_environment(documented.words)
         os.environ.update(variables)
-        for config in CONFIG.findall(command.text):
+        for config in CONFIG.findall(documented.text):
             self.provide_config(config, anew=bool(variables))
         if words[0] == 'ln':
             Path(words[-1]).parent.mkdir(parents=True, exist_ok=True)
@@ -71,11 +73,22 @@ class Sandbox:
         for word in words:
             if match := RESULT.fullmatch(word):
                 self.provide_result(word, match[1], match[2])
+        if words[0] == 'mmseg-da':
+            return self.run_command(words[1:])
         assert words[0] == 'python'
         if words[1] == '-m':
             environ = dict(os.environ, PYTHONPATH=str(ROOT))
             return subprocess.run([sys.executable, *words[1:]], env=environ, check=False).returncode
         return start(self.folder / words[1], *words[2:], *LENGTHS.get(words[1], ()))
+
+    def run_command(self, words: list[str]) -> int:
+        """Run ``mmseg-da``; it finds a config here before that of the package."""
+        for word in words:
+            if word.endswith('.py') and (CONFIGS / word).is_file():
+                self.provide_config(f'configs/{word}')
+                (self.folder / word).parent.mkdir(exist_ok=True)
+                shutil.copy(self.folder / 'configs' / word, self.folder / word)
+        return start(self.folder / 'mmseg-da', *words, *LENGTHS.get(f'tools/{words[0]}.py', ()))
 
     def provide_config(self, name: str, anew: bool = False) -> None:
         """Write a config, cut down, where the command looks for it."""

@@ -22,6 +22,7 @@ from page_commands import (
     without_environment,
 )
 
+from mmseg_da.command import tools, with_configs
 from mmseg_da.engine import launch
 from mmseg_da.registry import MODELS
 
@@ -89,6 +90,10 @@ def test_a_documented_command_is_one(command):
     elif program == 'torchrun':
         script = next(i for i, word in enumerate(rest) if word.endswith('.py'))
         check_arguments(rest[script], rest[script + 1 :], command)
+    elif program == 'mmseg-da':
+        assert rest[0] == '--help' or rest[0] in tools(), f'{command.where}: no tool {rest[0]}'
+        if rest[0] != '--help':
+            check_arguments(tools()[rest[0]], with_configs(rest[1:]), command)
     else:
         assert program in ('ln', 'pip', 'git', 'cd', '.'), f'{command.where}: what is {program}?'
 
