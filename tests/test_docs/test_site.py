@@ -20,10 +20,15 @@ needs_sphinx = pytest.mark.skipif(
 pytestmark = [needs_sphinx, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    """The folder of the built pages."""
-    folder = tmp_path_factory.mktemp('site')
+def test_the_site(tmp_path):
+    site = build(tmp_path)
+    every_page_is_in_it(site)
+    every_registered_class_and_every_function_is_in_the_reference(site)
+    no_link_is_broken(site)
+
+
+def build(folder):
+    """Build the pages; once, as it takes a while."""
     command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html']
     places = ['-d', str(folder / 'trees'), str(ROOT / 'docs'), str(folder / 'html')]
     made = subprocess.run(
@@ -33,7 +38,7 @@ def site(tmp_path_factory):
     return folder / 'html'
 
 
-def test_every_page_is_in_it(site):
+def every_page_is_in_it(site):
     for page in PAGES:
         if page.is_relative_to(ROOT / 'docs'):
             html = site / page.relative_to(ROOT / 'docs').with_suffix('.html')
@@ -41,7 +46,7 @@ def test_every_page_is_in_it(site):
     assert len(list((site / '_images').glob('*'))) >= 1
 
 
-def test_every_registered_class_and_every_function_is_in_the_reference(site):
+def every_registered_class_and_every_function_is_in_the_reference(site):
     registries = [each for each in vars(mmseg.registry).values() if isinstance(each, Registry)]
     registered = {
         kind.__name__
@@ -59,7 +64,7 @@ def test_every_registered_class_and_every_function_is_in_the_reference(site):
     assert sorted(functions - documented) == []
 
 
-def test_no_link_of_the_site_is_broken(site):
+def no_link_is_broken(site):
     wrong = []
     for html in site.rglob('*.html'):
         if '_modules' in html.parts:
