@@ -31,7 +31,7 @@ STARTS = re.compile(
 
 
 class Block(NamedTuple):
-    """A block of code."""
+    """A block of code; ``line`` is its first."""
 
     page: Path
     line: int
@@ -67,7 +67,15 @@ def blocks_of(page: Path) -> tuple[Block, ...]:
             says = match.groups()
         elif token.type in ('fence', 'code_block'):
             language = _language(token.info, token.content)
-            found.append(Block(page, token.map[0] + 1, language, token.content, says))
+            found.append(
+                Block(
+                    page,
+                    token.map[0] + (2 if token.type == 'fence' else 1),
+                    language,
+                    token.content,
+                    says,
+                )
+            )
             says = None
         elif token.type.endswith('_open') and says:
             raise AssertionError(f'{page}: a snippet comment above what is no block of code')

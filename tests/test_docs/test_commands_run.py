@@ -12,7 +12,7 @@ QUICK = ('README.md', 'docs/get_started.md', 'docs/methods/adaptsegnet.md')
 
 def _cases():
     for command in RUN:
-        quick = str(command.page.relative_to(ROOT)) in QUICK
+        quick = str(command.page.relative_to(ROOT)) in QUICK and ' -m ' not in command.text
         yield pytest.param(command, id=command.where, marks=[] if quick else pytest.mark.slow)
 
 
