@@ -44,6 +44,9 @@ EXTRAS = {
         'nbclient',
         'nbformat',
         'ipykernel',
+        'onnx',
+        'onnxruntime',
+        'onnxscript',
         'pre-commit',
         'pre-commit-hooks',
         'setuptools>=70.1',  # builds a wheel in the tests, without the package `wheel` from here on
@@ -94,7 +97,7 @@ setup(
     license='Apache-2.0',
     keywords='semantic segmentation, domain adaptation, mmsegmentation, AdaptSegNet',
     packages=find_packages(include=['mmseg_da', 'mmseg_da.*']),
-    package_data={'mmseg_da.visualization': ['*.html']},
+    package_data={'mmseg_da.visualization': ['*.html'], 'mmseg_da.new_config': ['*.jinja']},
     entry_points={'console_scripts': ['mmseg-da = mmseg_da.command:main']},
     python_requires='>=3.10,<3.13',
     install_requires=REQUIRES,

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     'datasets': {'datasets', *SHARED},
     'evaluation': {'evaluation', 'datasets', 'models', *BELOW_MODELS},
     'visualization': {'visualization', 'datasets', 'models', *BELOW_MODELS},
+    'new_config': {'new_config', 'engine', 'datasets', *SHARED},
     'engine': {'engine', 'evaluation', 'visualization', 'datasets', 'models', *BELOW_MODELS},
 }
 FREE = {'', 'check', 'testing'}  # the package itself, its report and its toys may import all

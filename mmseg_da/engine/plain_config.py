@@ -12,6 +12,7 @@ from mmseg.datasets import BaseSegDataset
 
 from mmseg_da.datasets.merging import unwrapped
 from mmseg_da.errors import UserError
+from mmseg_da.models.adaptors.building import preprocessor_for
 
 _OURS = 'mmseg_da'
 _RUNTIME = ('default_scope', 'env_cfg', 'vis_backends', 'visualizer', 'log_processor', 'log_level')
@@ -168,7 +169,7 @@ def _segmentor(settings: dict) -> dict:
     adaptor = settings['model']
     segmentor = dict(adaptor['segmentor'])
     own = segmentor.pop('data_preprocessor', None)
-    shared = dict(adaptor.get('data_preprocessor') or own or {})
+    shared = dict(preprocessor_for(adaptor.get('data_preprocessor'), own) or {})
     for domain in ('source', 'target', 'labelled'):  # used in training alone
         shared.pop(domain, None)
     return segmentor | dict(data_preprocessor=shared | dict(type='SegDataPreProcessor'))

@@ -107,10 +107,26 @@ def build_translator(cfg: dict | None) -> Translator | None:
     return built
 
 
-def for_domains(plain: dict | None) -> dict | None:
+def preprocessor_for(given: dict | None, own: dict | None) -> dict | None:
+    """The preprocessor config of an adaptor.
+
+    Args:
+        given: Its own. Where a config has none, a ``Runner`` puts the one of the config's top level
+            here, which stock mmseg configs have: then the segmentor's comes first.
+        own: The segmentor's, for one domain.
+    """
+    return given if given and not _is_plain(given) else _for_domains(own or given)
+
+
+def _is_plain(cfg: dict) -> bool:
+    names = ('SegDataPreProcessor', 'mmseg.SegDataPreProcessor')
+    return isinstance(cfg, Mapping) and cfg.get('type') in names
+
+
+def _for_domains(plain: dict | None) -> dict | None:
     """The preprocessor config of a plain segmentor, for both domains."""
     if not isinstance(plain, Mapping):
         return plain
-    if plain.get('type') not in ('SegDataPreProcessor', 'mmseg.SegDataPreProcessor'):
+    if not _is_plain(plain):
         return dict(plain)  # the user's own kind: it is told that it knows one domain
     return dict(plain, type='DomainPreprocessor')

@@ -11,7 +11,7 @@ from mmseg_da.errors import UserError
 from mmseg_da.models.adaptors.building import (
     build_objectives,
     build_translator,
-    for_domains,
+    preprocessor_for,
     require_one_look,
     require_teacher,
 )
@@ -45,7 +45,7 @@ class DomainAdaptor(PhasedModel):
             anything else sees them; their labels stay.
         teacher: Arguments of :class:`mmseg_da.models.teacher.EmaTeacher`, a slow copy of the
             segmentor for the objectives that learn from its predictions.
-        data_preprocessor: Config of a ``DomainPreprocessor``.
+        data_preprocessor: Config of a ``DomainPreprocessor``; a plain one counts as the segmentor's.
         init_cfg: As in mmengine.
         pretrained: Must be ``None``; ``mmseg.apis.init_model`` sets it, as it does ``train_cfg``.
         train_cfg: Must be ``None``.
@@ -74,7 +74,8 @@ class DomainAdaptor(PhasedModel):
         segmentor = dict(segmentor)
         own_preprocessor = segmentor.pop('data_preprocessor', None)
         super().__init__(
-            data_preprocessor=data_preprocessor or for_domains(own_preprocessor), init_cfg=init_cfg
+            data_preprocessor=preprocessor_for(data_preprocessor, own_preprocessor),
+            init_cfg=init_cfg,
         )
         require_domains(self.data_preprocessor)
         if backward not in ('stages', 'summed'):

@@ -163,6 +163,19 @@ def test_the_segmentors_preprocessor_is_taken_over():
     assert cfg == kept
 
 
+@pytest.mark.parametrize('own', [[1.0] * 3, None])
+def test_a_plain_one_that_a_runner_brings_stands_behind_it(own):
+    plain = dict(type='SegDataPreProcessor', std=[2.0] * 3, size=(8, 8))
+    cfg = toy_pspnet()
+    if own:
+        cfg['data_preprocessor'] = plain | dict(mean=own)
+    brought = plain | dict(mean=[7.0] * 3)
+    adaptor = build_adaptor(dict(seg=SUPERVISION), cfg, data_preprocessor=brought)
+    assert isinstance(adaptor.data_preprocessor, DomainPreprocessor)
+    mean = adaptor.data_preprocessor.domains['target'].mean.flatten().tolist()
+    assert mean == (own or [7.0] * 3)
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -171,8 +184,8 @@ def test_the_segmentors_preprocessor_is_taken_over():
         (dict(objectives=dict(type=SUPERVISION)), r'model\.objectives\.type: .*Rename'),
         (dict(data_preprocessor=None), r'BaseDataPreprocessor.*DomainPreprocessor'),
         (
-            dict(data_preprocessor=dict(type='SegDataPreProcessor')),
-            r'model\.data_preprocessor is a SegDataPreProcessor, .*DomainPreprocessor',
+            dict(data_preprocessor=dict(type='BaseDataPreprocessor')),
+            r'model\.data_preprocessor is a BaseDataPreprocessor, .*DomainPreprocessor',
         ),
         (dict(objectives=dict(seg={})), r'model\.objectives\.seg: `type` is missing'),
         (

@@ -1,0 +1,136 @@
+"""Write a config that adapts a segmentor to images of one's own, from folders and class names."""
+
+import argparse
+from pathlib import Path
+
+from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.errors import UserError, user_errors
+from mmseg_da.new_config import METHODS, Choices, Folder, look_at, write_config
+from mmseg_da.visualization import require_absent
+
+
+def parse_args() -> argparse.Namespace:
+    methods = '\n'.join(f'  {name:12s} {text}' for name, text in METHODS.items())
+    parser = argparse.ArgumentParser(
+        description='Write a config for images of your own',
+        epilog=f'methods:\n{methods}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('out', type=Path, help='the config to write, such as my_config.py')
+    folders = dict(type=Path, metavar='FOLDER')
+    parser.add_argument(
+        '--source', nargs=2, required=True, help='images, and labels of the same names', **folders
+    )
+    parser.add_argument('--target', required=True, help='images without labels', **folders)
+    parser.add_argument(
+        '--target-val', nargs=2, help='labelled images of the target to score on', **folders
+    )
+    parser.add_argument(
+        '--classes',
+        required=True,
+        help='names in the order of their numbers in the labels: road,car,sky; or @FILE, one a line',
+    )
+    parser.add_argument('--method', choices=METHODS, default='dacs', help='default: dacs')
+    parser.add_argument(
+        '--segmentor',
+        type=Path,
+        metavar='CONFIG',
+        help='an mmseg config; default: PSPNet, ResNet-50',
+    )
+    parser.add_argument('--checkpoint', type=Path, help='weights to start from')
+    parser.add_argument('--iters', type=int, default=40000, help='default: 40000')
+    parser.add_argument('--batch', type=int, default=2, help='images of each domain; default: 2')
+    parser.add_argument('--crop', type=_sides, metavar='HxW', help='default: what fits, up to 512')
+    parser.add_argument('--img-suffix', help='end of the names of images; default: found')
+    parser.add_argument('--seg-map-suffix', help='what labels have in its place; default: found')
+    parser.add_argument(
+        '--reduce-zero-label', action='store_true', help='labels count from 1, and 0 is no class'
+    )
+    parser.add_argument(
+        '--images', type=int, default=500, help='images to open in each folder; default: 500'
+    )
+    parser.add_argument('--nproc', type=int, default=2, help='processes that open them; default: 2')
+    parser.add_argument('--force', action='store_true', help='replace OUT')
+    return parser.parse_args()
+
+
+def _sides(text: str) -> tuple[int, int]:
+    sides = text.lower().split('x')
+    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x512')
+    return int(sides[0]), int(sides[1])
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """The names of ``--classes``, from the text or from the file that it names."""
+    if text.startswith('@'):
+        file = Path(text[1:])
+        if not file.is_file():
+            raise UserError(f'--classes {text}: no such file')
+        names = file.read_text(encoding='utf-8').splitlines()
+    else:
+        names = text.split(',')
+    names = tuple(name.strip() for name in names if name.strip())
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UserError(f'--classes: {doubled[0]!r} is named twice')
+    if not 2 <= len(names) <= 255:
+        raise UserError(
+            f'--classes: {len(names)} names; a segmentor tells 2 to 255 classes apart. What is no '
+            'class of interest is a class, too, such as background'
+        )
+    return names
+
+
+def _folder(args: argparse.Namespace, classes: tuple[str, ...], folders: list[Path]) -> Folder:
+    labels = folders[1] if len(folders) > 1 else None
+    return look_at(
+        folders[0],
+        labels,
+        classes,
+        most=args.images,
+        nproc=args.nproc,
+        # The source's, if given: the target's images may end otherwise.
+        suffixes=(args.img_suffix, args.seg_map_suffix) if labels else (None, None),
+        zero_is_ignored=args.reduce_zero_label,
+    )
+
+
+def _require_sane(args: argparse.Namespace) -> None:
+    for name in ('iters', 'batch', 'images', 'nproc'):
+        if getattr(args, name) < 1:
+            raise UserError(f'--{name} must be 1 or more')
+    if args.out.suffix != '.py':
+        raise UserError(f'{args.out}: a config is a Python file; give it the end .py')
+    require_absent(args.out, args.force)
+    require_writable(args.out.absolute().parent, 'OUT')
+
+
+def main() -> None:
+    args = parse_args()
+    _require_sane(args)
+    classes = class_names(args.classes)
+    source = _folder(args, classes, args.source)
+    target = _folder(args, classes, [args.target])
+    val = args.target_val and _folder(args, classes, args.target_val)
+    choices = Choices(
+        classes=classes,
+        method=args.method,
+        segmentor=args.segmentor,
+        checkpoint=args.checkpoint,
+        iters=args.iters,
+        batch=args.batch,
+        crop=args.crop,
+        zero_is_ignored=args.reduce_zero_label,
+    )
+    write_config(args.out, source, target, val, choices)
+    print(f'source: {source.count} images, {source.looked_at} looked at')
+    for name, share in zip(classes, source.shares, strict=True):
+        print(f'  {name}: {share:.2%} of the labelled pixels{"" if share else " - NONE"}')
+    print(f'target: {target.count} images, {target.looked_at} looked at')
+    print(f'Wrote {args.out}. Train it: python tools/train.py {args.out}')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
