@@ -37,13 +37,14 @@ find_python = for p in $(or $(PYTHON),$(wildcard $(1)/bin/python) python3.11 pyt
 PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) -q
 
 .PRECIOUS: $(STAMP) $(STAMP_ONEDL)
-.PHONY: again help setup setup-onedl demo demo-cycada toy lint test test-onedl test-all package clean
+.PHONY: again help setup setup-onedl demo demo-cycada toy docs lint test test-onedl test-all package clean
 
 help:
 	@echo 'make setup        .venv with mmsegmentation, mmengine and mmcv-lite (no compiler needed)'
 	@echo 'make demo         a small adaptation run on the CPU, with pictures'
 	@echo 'make demo-cycada  all stages of CyCADA on the CPU, with pictures of translated images'
 	@echo 'make toy          write the toy source and target data'
+	@echo 'make docs         build the pages of docs/ as a site, in docs/_build'
 	@echo 'make test         lint, then all quick tests'
 	@echo 'make test-onedl   the tests marked "stack" on the onedl packages, in .venv-onedl'
 	@echo 'make test-all     every test, slow ones included, on both'
@@ -94,6 +95,10 @@ demo-cycada: setup
 toy: setup
 	$(VENV)/bin/python tools/make_toy_domains.py
 
+docs: setup
+	$(VENV)/bin/python -m sphinx -W --keep-going -b html -d docs/_build/trees docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
+
 # mypy with the pinned torch alone: others have other types.
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -114,5 +119,5 @@ test-all: lint setup-onedl
 	$(call PYTEST,$(VENV_ONEDL))
 
 clean:
-	rm -rf $(VENV) $(VENV_ONEDL) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV_ONEDL) docs/_build build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

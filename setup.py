@@ -20,6 +20,7 @@ REQUIRES = [
     'matplotlib>=3.5',
 ]
 UPSTREAM = ['mmsegmentation>=1.2.2,<1.3', 'mmengine>=0.10.7,<0.11', 'ftfy', 'regex']
+DOCS = ['sphinx>=8', 'myst-parser>=4', 'furo']
 EXTRAS = {
     # Bring your own compiled mmcv (>=2.0.0,<2.2): naming it here could start a half-hour build.
     'openmmlab': UPSTREAM,
@@ -31,7 +32,9 @@ EXTRAS = {
         'torch>=2.4',
     ],
     'cityscapes': ['cityscapesscripts>=2.2', 'numpy<2.4'],
+    'docs': DOCS,
     'dev': [
+        *DOCS,
         'pytest>=8',
         'pytest-timeout',
         'pytest-xdist',

@@ -78,7 +78,7 @@ def test_the_metadata_requires_no_openmmlab_package(wheel):
     assert extras['lite'] == extras['openmmlab'] | {'mmcv-lite'}
     assert extras['onedl'] == {'torch', 'onedl-mmsegmentation', 'onedl-mmengine', 'onedl-mmcv'}
     assert not (extras['dev'] | extras['cityscapes']) & OPENMMLAB
-    assert set(extras) == {'openmmlab', 'lite', 'onedl', 'cityscapes', 'dev'}
+    assert set(extras) == {'openmmlab', 'lite', 'onedl', 'cityscapes', 'docs', 'dev'}
 
 
 def test_the_wheel_brings_one_command(wheel):
