@@ -108,6 +108,20 @@ def test_its_config_trains_and_tests_as_it_is(data, method, capfd):
     assert start(TEST, data / 'new.py', work / 'iter_2.pth', '--cfg-options', *SMALL) == 0
 
 
+def test_the_command_of_the_page(data, monkeypatch):
+    monkeypatch.chdir(data)
+    rng = np.random.default_rng(2)
+    for folder in ('labelled', 'new', 'new_val'):
+        draw(data / 'my_data' / folder, 'x', (64, 64), rng)
+    page = (ROOT / 'docs/new_config.md').read_text()
+    command = re.search(r'python tools/new_config\.py ((?:.*\\\n)*.*)\n', page)[1]
+    assert start(TOOL, *command.replace('\\\n', ' ').split()) == 0
+    cfg = Config.fromfile('my_config.py')
+    assert cfg.metainfo.classes == ('road', 'car', 'sky')
+    assert cfg.test_dataloader.dataset.data_prefix.img_path == str(data / 'my_data/new_val/images')
+    assert 'python tools/train.py my_config.py' in page
+
+
 def test_without_labels_of_the_target_nothing_is_scored(data):
     assert start(TOOL, *arguments(data, val=False)) == 0
     work = data / 'work'

@@ -1,7 +1,9 @@
 """The report of real trainings, and what the tool refuses."""
 
+import re
+
 import pytest
-from tool_helpers import SHORT, TOY
+from tool_helpers import ROOT, SHORT, TOY
 
 from mmseg_da.errors import UserError
 from mmseg_da.report import predict, read_run
@@ -29,6 +31,18 @@ def test_a_training_becomes_a_page(trained, run_tool):
     assert '--force' in again.mistake
     assert run_tool('report.py', trained, '--no-predict', '--force').code == 0
     assert 'Worst images' not in (trained / 'report.html').read_text()
+
+
+def test_the_command_of_the_page(run_tool, tmp_path):
+    page = (ROOT / 'docs/report.md').read_text()
+    words = re.search(r'python tools/report\.py (.*)', page)[1].split()
+    for folder in words:
+        inner = tmp_path / folder / '20260101_120000/vis_data'
+        inner.mkdir(parents=True)
+        (inner / 'scalars.json').write_text('{"mIoU": 30.0, "step": 10}\n')
+    assert run_tool('report.py', *words).code == 0
+    html = (tmp_path / words[-1] / 'report.html').read_text()
+    assert 'my_method is +0.0 mIoU from source_only' in html
 
 
 def test_predictions_agree_with_the_log(trained):
