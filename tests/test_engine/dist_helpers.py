@@ -35,7 +35,7 @@ def start_two(work_dir: Path, data: Path, *options: str, config: Path = TOY) -> 
         cwd=work_dir,  # mmengine collects what processes measured in a folder there
         env=os.environ | dict(
             MMSEG_DA_DATA=str(data), OMP_NUM_THREADS='1', PYTHON=sys.executable,
-            PYTHONWARNINGS='ignore', PORT=str(free_port()),
+            PYTHONWARNINGS='ignore', PYTHONFAULTHANDLER='1', PORT=str(free_port()),
         ),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -46,8 +46,12 @@ def finish(process: subprocess.Popen, timeout: float = 240) -> str:
     try:
         return process.communicate(timeout=timeout)[0]
     except subprocess.TimeoutExpired:
-        kill(process)
-        raise
+        for pid in reversed(family(process.pid)[1:]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)  # each says where it stands: PYTHONFAULTHANDLER
+        time.sleep(2)
+        said = kill(process)
+        raise AssertionError(f'not done after {timeout} s:\n{said[-6000:]}') from None
 
 
 def family(pid: int) -> list[int]:
@@ -59,12 +63,15 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def kill(process: subprocess.Popen) -> None:
-    """SIGKILL the launcher and all that descends from it, as a crash of the machine would."""
+def kill(process: subprocess.Popen) -> str:
+    """SIGKILL the launcher and all that descends from it, as a crash of the machine would.
+
+    Gives what they had printed.
+    """
     for pid in family(process.pid):
         with contextlib.suppress(ProcessLookupError):  # it has ended with its parent
             os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    return process.communicate()[0]
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
