@@ -71,6 +71,9 @@ HRDA = {
 MIC = {
     'MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation (CVPR 2023)': 'https://arxiv.org/abs/2212.01322'
 }
+VFM = {
+    'Exploring the Benefits of Vision Foundation Models for Unsupervised Domain Adaptation (CVPRW 2024)': 'https://arxiv.org/abs/2406.09896'
+}
 MADAN = {
     'Multi-source Domain Adaptation for Semantic Segmentation (NeurIPS 2019)': 'https://arxiv.org/abs/1910.12181'
 }
@@ -124,6 +127,16 @@ FAMILIES = {
         'methods/mic.md',
         MIC,
         {'mic_gta2cs': Quote('mic', 'paper, MIC on HRDA')},
+    ),
+    'vfm': Family(
+        'VFM-UDA',
+        ('vfm_*', 'small/vfm_*'),
+        'methods/vfm.md',
+        VFM,
+        {
+            'vfm_gta2cs': Quote('vfm', "released code's authors, ViT-L"),
+            'vfm_dinov2b_gta2cs': Quote('vfm', "released code's authors, ViT-B"),
+        },
     ),
     'hrda': Family('HRDA', ('hrda_*', 'small/hrda_*'), 'methods/hrda.md', HRDA, _hoyer('hrda')),
     'daformer': Family(

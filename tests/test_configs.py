@@ -40,14 +40,15 @@ NARROW = dict(
     PointwiseDiscriminator=dict(channels=(8, 4)),
     ResnetGenerator=dict(channels=4, blocks=1),
     FeatureAlignment=dict(gate=0.0),  # or the segmentor might not train
-    DRN=dict(base_channels=2),
-    FCNVGG16=dict(base_channels=2, fc_channels=8),
+    **dict(DRN=dict(base_channels=2), FCNVGG16=dict(base_channels=2, fc_channels=8)),
     ReleasedMixVisionTransformer=dict(embed_dims=WIDTH, num_layers=[1, 1, 1, 1]),
+    DINOv2=dict(embed_dims=8, num_layers=1, num_heads=2),
     HRDAEncoderDecoder=dict(detail_crop=0.5),
     MaskedConsistency=dict(block=16),  # or all of a small image may be masked
 )
 HEADS = dict(  # of these backbones
     DRN=dict(in_channels=64, channels=64),
+    DINOv2=dict(in_channels=8),
     FCNVGG16=dict(in_channels=(3, 8, 16, 8)),
     ReleasedMixVisionTransformer=dict(in_channels=[4, 8, 20, 32], channels=8),
 )

@@ -19,6 +19,7 @@ from literal.segmentor import LiteralSegmentor
 from literal.self_training import LiteralSelfTraining
 from literal.source_confusion import LiteralSourceConfusion
 from literal.source_only import LiteralSourceOnly, LiteralTranslated
+from literal.vfm import LiteralVFM
 
 __all__ = [
     'LiteralAdaptSegNet',
@@ -40,4 +41,5 @@ __all__ = [
     'LiteralTaughtAdaptSegNet',
     'LiteralTaughtMinEnt',
     'LiteralTranslated',
+    'LiteralVFM',
 ]

@@ -10,7 +10,12 @@ from mmseg_da.functional.adversarial import (
     domain_accuracy,
     domain_loss,
 )
-from mmseg_da.functional.augmentation import blur_size, colour_jitter, gaussian_blur
+from mmseg_da.functional.augmentation import (
+    blur_size,
+    colour_jitter,
+    gaussian_blur,
+    photometric_jitter,
+)
 from mmseg_da.functional.confusion import confusion_loss, origin_loss
 from mmseg_da.functional.consistency import prediction_consistency
 from mmseg_da.functional.draws import uniform, uniforms
@@ -109,6 +114,7 @@ __all__ = [
     'normalise',
     'origin_loss',
     'padded_to',
+    'photometric_jitter',
     'pixel_accuracy',
     'prediction_consistency',
     'reflect_to',

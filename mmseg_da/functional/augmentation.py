@@ -37,6 +37,39 @@ def colour_jitter(image: Tensor, factors: Sequence[float], order: Sequence[int])
     return image
 
 
+def photometric_jitter(image: Tensor, factors: Sequence[float], order: Sequence[int]) -> Tensor:
+    """The same, as torchvision's ``ColorJitter`` and VFM-UDA (Englert et al., 2024) have it.
+
+    Args:
+        image: RGB in [0, 1] (3, H, W).
+        factors: b, c, s and h: ``x * b``; x moved away from the mean of its grey image by c, and from
+            its grey image by s, each cut to [0, 1]; and h turns are added to the hue.
+        order: Positions of these four in the order in which they apply.
+
+    Returns:
+        RGB in [0, 1] (3, H, W).
+    """
+    brightness, contrast, saturation, hue = factors
+    steps = (
+        lambda x: (x * brightness).clamp(0, 1),
+        lambda x: _blended(x, _grey(x).mean(), contrast),
+        lambda x: _blended(x, _grey(x), saturation),
+        lambda x: _recoloured(x, turns=hue),
+    )
+    for number in order:
+        image = steps[number](image)
+    return image
+
+
+def _grey(image: Tensor) -> Tensor:
+    red, green, blue = image.unbind(0)
+    return 0.2989 * red + 0.587 * green + 0.114 * blue
+
+
+def _blended(image: Tensor, other: Tensor, share: float) -> Tensor:
+    return (share * image + (1 - share) * other).clamp(0, 1)
+
+
 def _recoloured(image: Tensor, scale: float = 1.0, turns: float = 0.0) -> Tensor:
     """Scale the saturation and turn the hue."""
     hue, saturation, value = to_hsv(image)

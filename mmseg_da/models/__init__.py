@@ -5,10 +5,11 @@ from mmseg_da.models.backbones import (
     DRN,
     FCNVGG16,
     CeilPoolResNet,
+    DINOv2,
     ReleasedMixVisionTransformer,
 )
 from mmseg_da.models.data_preprocessor import DomainPreprocessor
-from mmseg_da.models.decode_heads import ASPPV2Head, DAFormerHead, FCN8sHead
+from mmseg_da.models.decode_heads import ASPPV2Head, DAFormerHead, FCN8sHead, UpscaleHead
 from mmseg_da.models.discriminators import (
     PatchDiscriminator,
     PixelDiscriminator,
@@ -19,6 +20,7 @@ from mmseg_da.models.objectives import (
     ClassPrior,
     FeatureAlignment,
     FeatureDistance,
+    JitteredSupervision,
     LabelledTargetSupervision,
     MaskedConsistency,
     Objective,
@@ -53,6 +55,7 @@ __all__ = [
     'ClassPrior',
     'CycleTranslator',
     'DAFormerHead',
+    'DINOv2',
     'DomainAdaptor',
     'DomainPreprocessor',
     'EmaTeacher',
@@ -63,6 +66,7 @@ __all__ = [
     'FrozenTranslator',
     'HRDAEncoderDecoder',
     'ImagePool',
+    'JitteredSupervision',
     'JointAdaptor',
     'LabelledTargetSupervision',
     'MaskedConsistency',
@@ -85,4 +89,5 @@ __all__ = [
     'TargetEntropy',
     'Translator',
     'UnetGenerator',
+    'UpscaleHead',
 ]

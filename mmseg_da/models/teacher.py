@@ -30,6 +30,8 @@ class EmaTeacher(nn.Module):
             their mean by the same formula; then an image does not depend on its batch.
         dropout: Leave dropout and stochastic depth on; the papers switch them off.
         predicts: Validation and test ask the teacher; the papers ask the segmentor.
+        flips: Pseudo labels are of the mean of an image and its mirror image, at twice the cost: VFM-UDA
+            (Englert et al., CVPRW 2024).
 
     Attributes:
         net: The network.
@@ -46,6 +48,7 @@ class EmaTeacher(nn.Module):
         batch_norm: str = 'own',
         dropout: bool = False,
         predicts: bool = False,
+        flips: bool = False,
     ) -> None:
         super().__init__()
         number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
@@ -55,11 +58,11 @@ class EmaTeacher(nn.Module):
             raise UserError(
                 f'model.teacher.batch_norm is {batch_norm!r}, none of {list(BATCH_NORMS)}'
             )
-        for key, value in (('dropout', dropout), ('predicts', predicts)):
+        for key, value in dict(dropout=dropout, predicts=predicts, flips=flips).items():
             if not isinstance(value, bool):
                 raise UserError(f'model.teacher.{key} is {value!r}, but has to be True or False')
         self.alpha, self.batch_norm = float(alpha), batch_norm
-        self.dropout, self.predicts = dropout, predicts
+        self.dropout, self.predicts, self.flips = dropout, predicts, flips
         self.net = copy.deepcopy(segmentor).requires_grad_(False)
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
 
@@ -102,7 +105,7 @@ def build_teacher(cfg: dict | None, segmentor: nn.Module) -> EmaTeacher | None:
         return None
     if not isinstance(cfg, Mapping):
         raise UserError(f'model.teacher is {cfg!r}, but has to be a dict such as dict(alpha=0.999)')
-    known = ('alpha', 'batch_norm', 'dropout', 'predicts')
+    known = ('alpha', 'batch_norm', 'dropout', 'predicts', 'flips')
     unknown = sorted(set(cfg) - set(known))
     if unknown:
         raise UserError(f'model.teacher has no {unknown[0]!r}, only {list(known)}')

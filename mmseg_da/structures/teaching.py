@@ -17,23 +17,30 @@ class Teaching:
     Args:
         net: The teacher's network.
         images: Normalised target images (N, 3, H, W).
+        flips: Ask about the mirrored images, too, and take the mean of the probabilities.
     """
 
-    def __init__(self, net: EncoderDecoder, images: Tensor) -> None:
-        self._net, self._images = net, images
+    def __init__(self, net: EncoderDecoder, images: Tensor, flips: bool = False) -> None:
+        self._net, self._images, self._flips = net, images, flips
 
     @cached_property
     @torch.no_grad()
     def verdict(self) -> tuple[Tensor, Tensor]:
         """Classes (N, H, W), int64, and their probabilities, of the decode head."""
+        shares = self._shares(self._images)
+        if self._flips:
+            shares = (shares + self._shares(self._images.flip(-1)).flip(-1)) / 2
+        confidence, labels = shares.max(dim=1)
+        return labels, confidence
+
+    def _shares(self, images: Tensor) -> Tensor:
         scores = F.interpolate(
-            self._net(self._images, mode='tensor'),
-            self._images.shape[-2:],
+            self._net(images, mode='tensor'),
+            images.shape[-2:],
             mode='bilinear',
             align_corners=self._net.align_corners,
         )
-        confidence, labels = full_precision(scores).softmax(dim=1).max(dim=1)
-        return labels, confidence
+        return full_precision(scores).softmax(dim=1)
 
 
 @dataclass(frozen=True)

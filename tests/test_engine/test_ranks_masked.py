@@ -1,4 +1,4 @@
-"""Masked images of both domains, in two processes as in one."""
+"""Masked images of both domains, and VFM-UDA, in two processes as in one."""
 
 from pathlib import Path
 
@@ -12,20 +12,37 @@ from mmseg_da.registry import MODELS
 from mmseg_da.testing.toys import toy_adaptor, toy_batch, toy_preprocessor, toy_pspnet
 
 SIZE = (48, 80)
+IMAGEWISE = dict(threshold=0.3, photometric=True, each_image=True)
 OBJECTIVES = dict(
-    seg=dict(type='SourceSupervision'),
-    mask=dict(type='MaskedConsistency', threshold=0.4, block=16, images='both'),
+    both=dict(
+        seg=dict(type='SourceSupervision'),
+        mask=dict(type='MaskedConsistency', threshold=0.4, block=16, images='both'),
+    ),
+    vfm=dict(
+        seg=dict(type='JitteredSupervision'),
+        mix=dict(type='SelfTraining', target_jitter=0.2, **IMAGEWISE),
+        mask=dict(type='MaskedConsistency', where='tokens', **IMAGEWISE),
+    ),
+)
+VIT = dict(
+    backbone=dict(
+        type='DINOv2', embed_dims=16, num_layers=1, num_heads=2, patch_size=8, img_size=32
+    ),
+    decode_head=dict(type='UpscaleHead', in_channels=16, num_classes=4, align_corners=False),
 )
 
 
 def make(case):
     torch.manual_seed(0)
     own = dict(
-        teacher=dict(alpha=0.9),
+        teacher=dict(alpha=0.9, flips=case == 'vfm'),
         data_preprocessor=toy_preprocessor() | dict(source=dict(size=SIZE)),
     )
     # Group norm: an image must not depend on the others of its batch.
-    model = MODELS.build(toy_adaptor(toy_pspnet('GN'), OBJECTIVES, **own)).double().train()
+    segmentor = toy_pspnet('GN')
+    if case == 'vfm':
+        segmentor = dict(type='EncoderDecoder', **VIT, test_cfg=dict(mode='whole'))
+    model = MODELS.build(toy_adaptor(segmentor, OBJECTIVES[case], **own)).double().train()
     wrapper = PartwiseOptimWrapperConstructor(
         dict(segmentor=dict(optimizer=dict(type='SGD', lr=0.05)))
     )(model)
@@ -41,7 +58,9 @@ def batches():
 
 
 def work(rank, port, out):
-    train_cases(rank, port, out, ['both'], make, batches(), toy_batch(2, SIZE, SIZE, seed=rank))
+    train_cases(
+        rank, port, out, list(OBJECTIVES), make, batches(), toy_batch(2, SIZE, SIZE, seed=rank)
+    )
 
 
 @pytest.mark.stack
@@ -49,4 +68,5 @@ def test_two_processes_mask_what_one_does(tmp_path):
     out = Path(tmp_path) / 'results.pth'
     mp.spawn(work, args=(free_port(), out), nprocs=2)
     left = torch.load(out, weights_only=True)
-    assert_as_one(left['both'], *make('both'), batches())
+    for case in OBJECTIVES:
+        assert_as_one(left[case], *make(case), batches())

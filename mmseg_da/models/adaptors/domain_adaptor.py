@@ -137,7 +137,7 @@ class DomainAdaptor(PhasedModel):
         }
         look, teaching = self.data_preprocessor.domains['target'], None
         if self.teacher is not None and 'target' in views:
-            teaching = Teaching(self.teacher.net, views['target'].images)
+            teaching = Teaching(self.teacher.net, views['target'].images, self.teacher.flips)
         return Step(
             self.segmentor,
             **({'target': None} | views),

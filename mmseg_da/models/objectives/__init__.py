@@ -5,6 +5,7 @@ from mmseg_da.models.objectives.base import Objective
 from mmseg_da.models.objectives.class_prior import ClassPrior
 from mmseg_da.models.objectives.feature_alignment import FeatureAlignment
 from mmseg_da.models.objectives.feature_distance import FeatureDistance
+from mmseg_da.models.objectives.jittered_supervision import JitteredSupervision
 from mmseg_da.models.objectives.masked_consistency import MaskedConsistency
 from mmseg_da.models.objectives.pseudo_supervision import PseudoSupervision
 from mmseg_da.models.objectives.self_training import SelfTraining
@@ -16,6 +17,7 @@ __all__ = [
     'ClassPrior',
     'FeatureAlignment',
     'FeatureDistance',
+    'JitteredSupervision',
     'LabelledTargetSupervision',
     'MaskedConsistency',
     'Objective',

@@ -1,5 +1,6 @@
 """Learn from a teacher on images that are mixed of both domains."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmseg_da.registry import MODELS
 from mmseg_da.structures import Step
 
 CLASSES = ('image', 'batch')
+_WEAKLY = 0.9  # the probability of the target's own jitter
 
 
 @MODELS.register_module()
@@ -29,6 +31,8 @@ class SelfTraining(TaughtObjective):
         classes: Half of which classes are pasted: of those in the ``'image'``, as in DACS, or in the
             labels of the whole ``'batch'`` of all processes, as in DAFormer's released code. 255
             counts as a class in both.
+        target_jitter: Strengths, as of ``jitter``, of a further jitter of the target's pixels before
+            the mixture, with probability 0.9; ``None`` for none, as in both papers.
         **taught: As in :class:`~mmseg_da.models.objectives.taught.TaughtObjective`.
 
     Raises:
@@ -39,8 +43,16 @@ class SelfTraining(TaughtObjective):
     joins_domains = True
     salt = 1
 
-    def __init__(self, classes: str = 'batch', **taught: Any) -> None:
+    def __init__(
+        self,
+        classes: str = 'batch',
+        target_jitter: float | Sequence[float] | None = None,
+        **taught: Any,
+    ) -> None:
         super().__init__(**taught)
+        self.target_jitter = None
+        if target_jitter is not None:
+            self.target_jitter = self._strengths('target_jitter', target_jitter)
         self._require(classes in CLASSES, 'classes', classes, f'one of {list(CLASSES)}')
         self.classes = classes
 
@@ -55,7 +67,10 @@ class SelfTraining(TaughtObjective):
         pseudo, weight, share = self.pseudo(step)
         labels = self.source_labels(step)
         pasted = class_mask(labels, self.chosen(labels, key))
-        images = step.source.images.where(pasted.unsqueeze(1), step.target.images)
+        target = step.target.images
+        if self.target_jitter is not None:
+            target = self.jittered(step, target, key, self.target_jitter, _WEAKLY, codes=(5, 6))
+        images = step.source.images.where(pasted.unsqueeze(1), target)
         weights = weight.masked_fill(pasted, 1.0)
         return self.augmented(step, images, key), labels.where(pasted, pseudo), weights, share
 

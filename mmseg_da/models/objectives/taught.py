@@ -1,6 +1,6 @@
 """What objectives that learn from a teacher share: pseudo labels, augmentation, cross-entropy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from mmseg_da.functional import (
     full_precision,
     gaussian_blur,
     inside_margins,
+    photometric_jitter,
     uniform,
 )
 from mmseg_da.models.objectives.base import Objective, require_classes
@@ -41,6 +42,9 @@ class TaughtObjective(Objective):
             hue.
         jitter_prob: Probability that a batch is jittered.
         blur_prob: Probability that it is blurred, with a sigma of 0.15 to 1.15 pixels per image.
+        photometric: Jitter as :func:`~mmseg_da.functional.photometric_jitter`, not as
+            :func:`~mmseg_da.functional.colour_jitter`.
+        each_image: Whether to jitter and to blur is drawn for each image, not for the batch.
         heads: Weight of each head that learns; the decode head alone, if ``None``.
         loss_weight: Weight of their sum.
 
@@ -61,6 +65,8 @@ class TaughtObjective(Objective):
         jitter: float | Sequence[float] = 0.2,
         jitter_prob: float = 0.8,
         blur_prob: float = 0.5,
+        photometric: bool = False,
+        each_image: bool = False,
         heads: Mapping[str, float] | None = None,
         loss_weight: float = 1.0,
     ) -> None:
@@ -68,10 +74,9 @@ class TaughtObjective(Objective):
         shares = dict(threshold=threshold, jitter_prob=jitter_prob, blur_prob=blur_prob)
         for key, value in shares.items():
             self._require(_is_share(value), key, value, 'in [0, 1]')
-        strengths = [jitter] * 4 if is_number(jitter) else jitter
-        fits = isinstance(strengths, Sequence) and len(strengths) == 4
-        fits = fits and all(_is_share(each) for each in strengths)
-        self._require(fits, 'jitter', jitter, 'in [0, 1], or four such numbers')
+        strengths = self._strengths('jitter', jitter)
+        for key, value in dict(photometric=photometric, each_image=each_image).items():
+            self._require(isinstance(value, bool), key, value, 'True or False')
         for key, value in dict(ignore_top=ignore_top, ignore_bottom=ignore_bottom).items():
             rows = is_number(value) and value >= 0 and (isinstance(value, int) or value < 1)
             self._require(rows, key, value, 'rows, or a share of the height below 1')
@@ -81,13 +86,21 @@ class TaughtObjective(Objective):
         self._require(fits, 'heads', heads, 'a dict of the weight, 0 or more, of each head')
         self.threshold, self.quality = threshold, quality
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
-        self.jitter, self.jitter_prob, self.blur_prob = tuple(strengths), jitter_prob, blur_prob
+        self.jitter, self.jitter_prob, self.blur_prob = strengths, jitter_prob, blur_prob
+        self.photometric, self.each_image = photometric, each_image
         self.heads = {'decode': 1.0} if heads is None else dict(heads)
         self.draws = Draws()
 
     def _require(self, fits: bool, key: str, value: object, what: str) -> None:
         if not fits:
             raise UserError(f'{type(self).__name__}: {key} is {value!r}, but has to be {what}')
+
+    def _strengths(self, key: str, jitter: float | Sequence[float]) -> tuple[float, ...]:
+        strengths = [jitter] * 4 if is_number(jitter) else jitter
+        fits = isinstance(strengths, Sequence) and len(strengths) == 4
+        fits = fits and all(_is_share(each) for each in strengths)
+        self._require(fits, key, jitter, 'in [0, 1], or four such numbers')
+        return tuple(strengths)
 
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Look at the heads."""
@@ -113,28 +126,62 @@ class TaughtObjective(Objective):
 
     @torch.no_grad()
     def augmented(self, step: Step, images: Tensor, key: tuple[int, int]) -> Tensor:
-        """Jitter and blur normalised images (N, 3, H, W); whether, is drawn for the whole batch."""
-        if uniform(*key, self.salt, 0) < self.jitter_prob:
-            pixels = step.look.to_unit(images)
-            pixels = [
-                colour_jitter(each, *self.jitter_of(key, number))
-                for each, number in zip(pixels, image_numbers(images), strict=True)
-            ]
-            images = step.look.to_images(torch.stack(pixels))
-        if uniform(*key, self.salt, 1) < self.blur_prob:
-            numbers = image_numbers(images)
-            images = torch.stack(
-                [
-                    gaussian_blur(each, self.sigma_of(key, number))
-                    for each, number in zip(images, numbers, strict=True)
-                ]
-            )
-        return images
+        """Jitter and blur normalised images (N, 3, H, W)."""
+        images = self.jittered(step, images, key, self.jitter, self.jitter_prob)
+        return self._some(
+            images,
+            [*key, self.salt, 1],
+            self.blur_prob,
+            lambda image, number: gaussian_blur(image, self.sigma_of(key, number)),
+        )
 
-    def jitter_of(self, key: tuple[int, int], image: int) -> tuple[list[float], list[int]]:
+    @torch.no_grad()
+    def jittered(
+        self,
+        step: Step,
+        images: Tensor,
+        key: tuple[int, int],
+        strengths: Sequence[float],
+        prob: float,
+        codes: tuple[int, int] = (0, 2),
+    ) -> Tensor:
+        """Jitter normalised images (N, 3, H, W); ``codes`` tell the draws of two jitters apart."""
+
+        jitter = photometric_jitter if self.photometric else colour_jitter
+
+        def changed(image: Tensor, number: int) -> Tensor:
+            drawn = self.jitter_of(key, number, strengths, codes[1])
+            unit = jitter(step.look.to_unit(image[None])[0], *drawn)
+            return step.look.to_images(unit[None])[0]
+
+        return self._some(images, [*key, self.salt, codes[0]], prob, changed)
+
+    def _some(
+        self,
+        images: Tensor,
+        key: Sequence[int],
+        prob: float,
+        change: Callable[[Tensor, int], Tensor],
+    ) -> Tensor:
+        """Change all images or none or, with ``each_image``, some."""
+        numbers = image_numbers(images)
+        chosen = [uniform(*key, *[n] * self.each_image) < prob for n in numbers]
+        if not any(chosen):
+            return images
+        changed = zip(images, numbers, chosen, strict=True)
+        return torch.stack([change(each, n) if yes else each for each, n, yes in changed])
+
+    def jitter_of(
+        self,
+        key: tuple[int, int],
+        image: int,
+        strengths: Sequence[float] | None = None,
+        code: int = 2,
+    ) -> tuple[list[float], list[int]]:
         """Factors of brightness, contrast, saturation and hue, and their order."""
-        drawn = [uniform(*key, self.salt, 2, image, number) for number in range(8)]
-        spread = [s * (2 * each - 1) for s, each in zip(self.jitter, drawn[:4], strict=True)]
+        drawn = [uniform(*key, self.salt, code, image, number) for number in range(8)]
+        strengths = self.jitter if strengths is None else strengths
+        spread = [s * (2 * each - 1) for s, each in zip(strengths, drawn[:4], strict=True)]
         factors = [1 + each for each in spread[:3]] + [spread[3]]
         return factors, sorted(range(4), key=lambda number: drawn[4 + number])
 
