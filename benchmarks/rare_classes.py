@@ -107,7 +107,7 @@ def make_dataset(root: Path, crop: int, shrink: int, rare: bool) -> SourceTarget
 
 def read_anew(dataset: SourceTargetDataset, draw: Draw) -> int:
     """One pair, the source with its whole pipeline for each crop; gives the number of crops."""
-    (crop,) = dataset.rare_classes.crops
+    ((crop,),) = dataset.rare_classes.crops
     with seeded(draw.seed):
         for taken in count(1):
             labels = dataset.source_sample(draw.source)['data_samples'].gt_sem_seg.data

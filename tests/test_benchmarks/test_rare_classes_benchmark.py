@@ -36,7 +36,7 @@ def test_reading_anew_ends_with_a_crop_of_enough_pixels(tmp_path, monkeypatch):
         taken = rare_classes.read_anew(dataset, draw)
         assert 1 <= taken <= 11
         labels = seen[-1]['data_samples'].gt_sem_seg.data
-        least = dataset.rare_classes.crops[0].least
+        least = dataset.rare_classes.crops[0][0].least
         assert taken == 11 or (labels == draw.rare_class).sum() > least
 
 
