@@ -3,12 +3,12 @@
 A further network is one entry of :data:`SEGMENTORS`.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmseg_da.engine.memory import dicts_in
 from mmseg_da.testing import toy_pspnet, toy_segformer
 
 MODEL_CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / '_base_' / 'models'
@@ -45,16 +45,6 @@ def _narrow(head: dict, part: int) -> None:
     """Divide the widths of a head that reads one feature level."""
     if part > 1:
         head |= {key: head[key] // part for key in ('in_channels', 'channels') if key in head}
-
-
-def dicts_in(value: object) -> Iterator[dict]:
-    """Every dict of a nested config, the outer ones first."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from dicts_in(each)
 
 
 SEGMENTORS = dict(

@@ -43,6 +43,7 @@ MAY_IMPORT = {
     'evaluation': {'evaluation', 'datasets', 'models', *BELOW_MODELS},
     'visualization': {'visualization', 'datasets', 'models', *BELOW_MODELS},
     'new_config': {'new_config', 'engine', 'datasets', *SHARED},
+    'doctor': {'doctor', 'engine', 'visualization', 'datasets', *SHARED},
     'report': {'report', 'engine', 'visualization', 'datasets', *SHARED},
     'engine': {'engine', 'evaluation', 'visualization', 'datasets', 'models', *BELOW_MODELS},
 }

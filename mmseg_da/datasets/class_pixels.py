@@ -57,7 +57,7 @@ def class_pixels(dataset: BaseDataset, cache: str | None = None) -> np.ndarray:
 
 
 def _class_pixels(dataset: BaseDataset, folder: str | None) -> np.ndarray:
-    loader, classes = _loader(dataset), dataset.metainfo.get('classes') or ()
+    loader, classes = label_loader(dataset), dataset.metainfo.get('classes') or ()
     labels = [dataset.get_data_info(index) for index in range(len(dataset))]
     if not classes or any('seg_map_path' not in each for each in labels):
         raise UserError(
@@ -78,7 +78,7 @@ def _class_pixels(dataset: BaseDataset, folder: str | None) -> np.ndarray:
     return np.stack(counts).astype(np.int64)
 
 
-def _loader(dataset: BaseDataset) -> LoadAnnotations:
+def label_loader(dataset: BaseDataset) -> LoadAnnotations:
     """What loads the labels."""
     for transform in dataset.pipeline.transforms:
         if isinstance(transform, LoadAnnotations):

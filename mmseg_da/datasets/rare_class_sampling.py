@@ -93,7 +93,7 @@ class RareClassSampling:
     ) -> None:
         self.settings = RareClasses.of(options)
         self.parts, self.classes = parts, classes
-        self.partners = [_partners(table) for table in tables]
+        self.partners = [partners_of(table) for table in tables]
         self.crops = [_replace_crops(part, self.settings) for part in parts]
 
     @contextmanager
@@ -148,8 +148,8 @@ class RareClassSampling:
         return f'rare_classes: classes of {name}{why if never else ""}\n' + '\n'.join(lines)
 
 
-def _partners(table: LabelTable) -> np.ndarray:
-    """The target's class of each class of a source, or 255."""
+def partners_of(table: LabelTable) -> np.ndarray:
+    """The target's class of each class of a source, or 255: int64, one entry each."""
     if table.table is None:
         return np.arange(table.num_classes)
     return table.table[: table.num_classes].numpy().astype(np.int64)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import stage_memory
 
+from mmseg_da.engine import memory
 from mmseg_da.engine.launch import load_config
 from mmseg_da.engine.stages import split
 from mmseg_da.errors import UserError
@@ -99,7 +100,7 @@ def test_each_stage_of_self_training_holds_one_forward_and_the_teacher_none(tmp_
 def test_what_stays_is_counted_by_its_size(tmp_path):
     held = stage_memory.held_bytes(whole('small/dacs_toy', tmp_path))
     trained, gradients, kept, others = held.values()
-    model, _ = stage_memory._built(whole('small/dacs_toy', tmp_path), 'cpu')
+    model, _ = memory._built(whole('small/dacs_toy', tmp_path), 'cpu')
     assert trained == gradients == 4 * sum(p.numel() for p in model.segmentor.parameters())
     assert kept == 2 * trained  # AdamW
     teacher = 4 * sum(p.numel() for p in model.teacher.parameters())

@@ -1,0 +1,141 @@
+"""Time of the doctor and of the report on many small files.
+
+    python benchmarks/doctor.py --images 25000
+
+Writes that many image and label pairs of 64x64, half of them the source and half the target, and a log
+of as many lines, to a folder that is deleted at the end. The highest memory is that of the process.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from measure import environment, environment_text
+from mmengine.config import Config
+from PIL import Image
+
+from mmseg_da.doctor import examine
+from mmseg_da.errors import user_errors
+from mmseg_da.report import make_report, read_run
+from mmseg_da.testing import toy_preprocessor, toy_segformer
+
+SIDE, CLASSES = 64, ('road', 'car', 'sky', 'person')
+
+
+def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Time the doctor and the report on many files')
+    parser.add_argument('--images', type=int, default=25000)
+    parser.add_argument('--nproc', type=int, default=2)
+    return parser.parse_args(args)
+
+
+def write_images(folder: Path, number: int) -> None:
+    """Pairs with their number in them, so that no two are alike."""
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    labels = Image.fromarray(rng.integers(0, 4, (SIDE, SIDE), dtype=np.uint8))
+    for kind in ('images', 'labels'):
+        (folder / kind).mkdir(parents=True)
+    for i in range(number):
+        base[0, :8, 0] = [(i >> shift) & 255 for shift in range(0, 32, 4)]
+        Image.fromarray(base).save(folder / f'images/{i}.png', compress_level=1)
+        labels.save(folder / f'labels/{i}.png', compress_level=1)
+
+
+def config_of(folder: Path) -> Config:
+    """A config of both domains; the validation is the source, whose labels are known."""
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs'),
+    ]
+    parts = {
+        name: dict(
+            type='BaseSegDataset',
+            data_root=str(folder / name),
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            img_suffix='.png',
+            metainfo=dict(classes=CLASSES, palette=[[i, i, i] for i in range(4)]),
+            pipeline=pipeline,
+        )
+        for name in ('source', 'target')
+    }
+    target = parts['target'] | dict(data_prefix=dict(img_path='images'), pipeline=pipeline[::2])
+    (folder / 'many.py').touch()  # for the messages
+    size = dict(source=dict(size=(SIDE, SIDE)), target=dict(size=(SIDE, SIDE)))
+    return Config(
+        dict(
+            model=dict(
+                type='DomainAdaptor',
+                segmentor=toy_segformer(),
+                objectives=dict(seg=dict(type='SourceSupervision')),
+                data_preprocessor=toy_preprocessor() | size,
+            ),
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=1,
+                dataset=dict(type='SourceTargetDataset', source=parts['source'], target=target),
+            ),
+            optim_wrapper=dict(
+                constructor='PartwiseOptimWrapperConstructor',
+                segmentor=dict(optimizer=dict(type='SGD', lr=0.1)),
+            ),
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=10, val_interval=10),
+        ),
+        filename=str(folder / 'many.py'),
+    )
+
+
+def write_log(folder: Path, lines: int) -> None:
+    """A work dir whose log has as many lines."""
+    inner = folder / '20260101_000000/vis_data'
+    inner.mkdir(parents=True)
+    (inner / 'config.py').write_text(f'train_cfg = dict(max_iters={lines})\n')
+    with (inner / 'scalars.json').open('w') as file:
+        for step in range(1, lines + 1):
+            values = {'seg.decode.loss_ce': 1 / step, 'segmentor.lr': 1e-3, 'step': step}
+            file.write(json.dumps(values) + '\n')
+
+
+def timed(what: str, task: Callable[[], object]) -> str:
+    """A row of the table."""
+    start = time.perf_counter()
+    task()
+    seconds = time.perf_counter() - start
+    own, workers = (
+        resource.getrusage(who).ru_maxrss / 2**10
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return f'| {what} | {seconds:.1f} | {own:.0f} | {workers:.0f} |'
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    rows = ['| what | seconds | highest MiB, process | largest worker |', '|---|---:|---:|---:|']
+    with tempfile.TemporaryDirectory() as folder:
+        print(f'Writing {args.images} pairs', file=sys.stderr)
+        for name in ('source', 'target'):
+            write_images(Path(folder, name), args.images // 2)
+        write_log(Path(folder, 'run'), args.images)
+        cfg = config_of(Path(folder))
+
+        def visit() -> None:
+            examine(cfg, 'many.py', args.images, args.nproc).page().write(Path(folder, 'a.html'))
+
+        def report() -> None:
+            make_report([read_run(Path(folder, 'run'))], {}).write(Path(folder, 'b.html'))
+
+        rows.append(timed(f'doctor, {args.images} images, all opened', visit))
+        rows.append(timed(f'report, {args.images} lines of log', report))
+    print(f'{environment_text(environment(0))}\n' + '\n'.join(rows))
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
