@@ -43,6 +43,8 @@ def _title(name: str) -> str | None:
         return 'Discriminator losses'
     if 'loss' in leaf:
         return 'Losses of the segmentor'
+    if leaf.startswith('accuracy'):
+        return 'Discriminator accuracy, share of right verdicts'
     if leaf == 'sure':
         return 'Share of target pixels of which the teacher is sure'
     if leaf.startswith('acc'):

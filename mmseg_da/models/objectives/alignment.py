@@ -9,6 +9,7 @@ from torch import Tensor
 from mmseg_da.errors import UserError
 from mmseg_da.functional import (
     SOURCE,
+    domain_accuracy,
     domain_loss,
     self_information_map,
     softmax_map,
@@ -30,7 +31,7 @@ class OutputAlignment(Objective):
     AdvEnt (Vu et al., 2019, section 3.2), ``of='features'`` the feature-space baseline of the
     former. The segmentor's loss is ``loss_weight * l(D(target), source)``; the discriminator's is
     ``(l(D(source), source) + l(D(target), target)) / 2`` on detached outputs, all taken before the
-    segmentor moves.
+    segmentor moves. The log also has the share of each domain's verdicts that are right.
 
     Args:
         discriminator: Config of the rival; ``in_channels`` is filled in.
@@ -101,7 +102,9 @@ class OutputAlignment(Objective):
         losses = {}
         for name in domains:
             verdict = self._verdict_on_values(getattr(step, name))
-            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, DOMAIN_LABELS[name], self.kind)
+            label = DOMAIN_LABELS[name]
+            losses[f'loss_{name}'] = 0.5 * domain_loss(verdict, label, self.kind)
+            losses[f'accuracy_{name}'] = domain_accuracy(verdict, label, self.kind)
         return losses
 
     def _seen(self, view: View, dense: Dense) -> Tensor:

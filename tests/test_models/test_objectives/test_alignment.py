@@ -101,9 +101,20 @@ def test_the_rivals_loss_is_half_a_sum_and_not_weighted():
         step = adaptor.begin_step(adaptor.data_preprocessor(toy_batch(), training=True))
         losses.append(objective.discriminator_losses(step))
     for each in losses:
-        assert {key: value.item() for key, value in each.items()} == pytest.approx(
-            dict(loss_source=0.693147 / 2, loss_target=0.693147 / 2), abs=1e-6
-        )
+        assert each['loss_source'].item() == pytest.approx(0.693147 / 2, abs=1e-6)
+        assert each['loss_target'].item() == pytest.approx(0.693147 / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize('says', ['source', 'target'])
+def test_the_rivals_accuracy_is_the_share_of_right_verdicts(says):
+    adaptor = build_adaptor(dict(seg=SUPERVISION, adv=toy_alignment()))
+    objective = adaptor.objectives['adv']
+    torch.nn.init.zeros_(objective.discriminator[-1].weight)
+    torch.nn.init.constant_(objective.discriminator[-1].bias, 3.0 if says == 'target' else -3.0)
+    step = adaptor.begin_step(adaptor.data_preprocessor(toy_batch(), training=True))
+    found = objective.discriminator_losses(step)
+    for domain in ('source', 'target'):
+        assert found[f'accuracy_{domain}'].item() == float(domain == says)
 
 
 def test_the_segmentors_loss_is_weighted():
