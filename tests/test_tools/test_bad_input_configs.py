@@ -46,10 +46,7 @@ OTHERS = {
     f'{CRITIC}.kind=wgan': ["kind='wgan'", 'lsgan'],
     f'{CRITIC}.discriminator.type=Nope': ['Nope is not in', 'adaptsegnet_toy.py'],
     'model.backward=never': ["model.backward is 'never'", 'stages'],
-    'model.data_preprocessor.type=SegDataPreProcessor': [
-        'SegDataPreProcessor',
-        'DomainPreprocessor',
-    ],
+    'model.data_preprocessor.type=ImgDataPreprocessor': ['ImgDataPreprocessor'],
     'model.data_preprocessor.size=None': ['data_preprocessor: training needs `size`'],
     'model.data_preprocessor.colour=1': ["unexpected keyword argument 'colour'"],
     'model.segmentor.backbone.depth=19': ['adaptsegnet_toy.py: invalid depth 19'],

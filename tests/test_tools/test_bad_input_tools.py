@@ -42,9 +42,9 @@ def test_leaving_with_a_config_that_does_not_build_is_told(refused, trained):
 
 
 def test_leaving_with_a_preprocessor_of_another_kind_is_told(refused, trained):
-    option = 'model.data_preprocessor.type=SegDataPreProcessor'
+    option = 'model.data_preprocessor.type=ImgDataPreprocessor'
     args = [TOY, trained / 'iter_2.pth', 'left', '--cfg-options', option]
-    assert 'DomainPreprocessor' in refused(LEAVE, *args)
+    assert 'ImgDataPreprocessor' in refused(LEAVE, *args)
 
 
 def test_a_full_disk_leaves_nothing_of_a_segmentor(refused, trained, monkeypatch):

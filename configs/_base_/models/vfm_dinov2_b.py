@@ -1,7 +1,7 @@
 # DINOv2's ViT-B with a small decoder. Its weights are made from the published ones by
 # tools/model_converters/dinov2mmseg.py.
 model = dict(
-    type='BatchedSlideEncoderDecoder',
+    type='EncoderDecoder',
     backbone=dict(
         type='DINOv2',
         embed_dims=768,
@@ -20,5 +20,5 @@ model = dict(
         loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0),
     ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(512, 512), batch=1),
+    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(512, 512)),
 )

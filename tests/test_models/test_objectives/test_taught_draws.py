@@ -112,7 +112,7 @@ def test_brightness_is_added_to_pixels_not_multiplied():
     adaptor = build(dict(mix=MIX | dict(jitter_prob=1.0, blur_prob=0.0)))
     mix, step = adaptor.objectives['mix'], opened(adaptor)
     black = adaptor.data_preprocessor.to_images(torch.zeros(2, 3, 4, 4), 'target')
-    mix.jitter_of = lambda key, image: ([1.1, 1.0, 1.0, 0.0], [0, 1, 2, 3])
+    mix.jitter_of = lambda *_: ([1.1, 1.0, 1.0, 0.0], [0, 1, 2, 3])
     pixels = adaptor.data_preprocessor.to_pixels(mix.augmented(step, black, (0, 0)), 'target')
     torch.testing.assert_close(pixels, torch.full((2, 3, 4, 4), 25.5), rtol=0, atol=1e-3)
 
