@@ -126,7 +126,9 @@ def test_the_log_holds_every_term_and_the_sum_of_each_phase(backward):
         assert logs[total].item() == pytest.approx(
             sum(logs[part].item() for part in parts), rel=1e-6
         )
-    accuracies = {'seg.decode.acc_seg', 'seg.aux.acc_seg'}
+    accuracies = {'seg.decode.acc_seg', 'seg.aux.acc_seg'} | {
+        part.replace('loss', 'accuracy') for part in terms['discriminators.loss']
+    }
     assert (
         set(logs) == {*terms, *terms['segmentor.loss'], *terms['discriminators.loss']} | accuracies
     )
