@@ -149,15 +149,7 @@ class Taught:
         labels = torch.cat([each.gt_sem_seg.data for each in batch['source']['data_samples']])
         source, images = self.images(batch, 'source'), target.clone()
         pseudo, weights = pseudo.clone(), weights.clone()
-        for number, own in enumerate(labels):
-            there = torch.unique(labels if self.whole_batch else own).tolist()
-            keys = drawn['keys'][number].tolist()
-            there.sort(key=lambda c: keys[min(c, len(keys) - 1)])
-            for chosen in there[: math.ceil(len(there) / 2)]:
-                pixels = own == chosen
-                images[number][:, pixels] = source[number][:, pixels]
-                pseudo[number][pixels] = chosen
-                weights[number][pixels] = 1
+        paste(source, labels, drawn['keys'], self.whole_batch, images, pseudo, weights)
         return self.weighted(augmented(images, *drawn['mix']), pseudo, weights)
 
     def weighted(self, images: Tensor, labels: Tensor, weights: Tensor) -> float:
@@ -167,6 +159,27 @@ class Taught:
         loss = (each * weights).sum() / labels.numel()
         loss.backward()
         return loss.item()
+
+
+def paste(
+    source: Tensor,
+    labels: Tensor,
+    keys: Tensor,
+    whole_batch: bool,
+    images: Tensor,
+    pseudo: Tensor,
+    weights: Tensor,
+) -> None:
+    """Paste half of the classes of source images onto images, their pseudo labels and weights."""
+    for number, own in enumerate(labels):
+        there = torch.unique(labels if whole_batch else own).tolist()
+        order = keys[number].tolist()
+        there.sort(key=lambda c, order=order: order[min(c, len(order) - 1)])
+        for chosen in there[: math.ceil(len(there) / 2)]:
+            pixels = own == chosen
+            images[number][:, pixels] = source[number][:, pixels]
+            pseudo[number][pixels] = chosen
+            weights[number][pixels] = 1
 
 
 class LiteralDACS(Taught, LiteralSourceOnly):

@@ -13,12 +13,11 @@ What is random is drawn by the caller: ``draws(batch number)`` gives a dict of
 - ``tokens``: numbers (N, L), one for each token.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from literal.dacs import MeanTeacher, blurred, hsv, rgb
+from literal.dacs import MeanTeacher, blurred, hsv, paste, rgb
 from literal.segmentor import MEAN, STD, rgb_pixels
 from torch import Tensor, nn
 
@@ -85,15 +84,7 @@ class LiteralVFM:
             pseudo.clone(),
             weights.clone(),
         )
-        for number, own in enumerate(labels):
-            there = torch.unique(labels).tolist()
-            keys = drawn['keys'][number].tolist()
-            there.sort(key=lambda c: keys[min(c, len(keys) - 1)])
-            for chosen in there[: math.ceil(len(there) / 2)]:
-                pixels = own == chosen
-                mixed[number][:, pixels] = source[number][:, pixels]
-                mixed_labels[number][pixels] = chosen
-                mixed_weights[number][pixels] = 1
+        paste(source, labels, drawn['keys'], True, mixed, mixed_labels, mixed_weights)
         mix = self.weighted(self.scores(changed(mixed, *drawn['mix'])), mixed_labels, mixed_weights)
         mix.backward()
 

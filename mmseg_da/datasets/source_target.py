@@ -57,6 +57,7 @@ class SourceTargetDataset(Dataset):
     Attributes:
         shares: Whole numbers in the proportion of ``source_weights``, or ``None``.
         rare_classes: What draws classes, or ``None``.
+        tables: From the labels of each source to the target's.
 
     Raises:
         UserError: The class lists differ and the mapping does not bridge them, a dataset is
@@ -88,13 +89,13 @@ class SourceTargetDataset(Dataset):
         self._metainfo = copy.deepcopy(self.target.metainfo)
         classes = self._metainfo['classes']
         parts = _leaves(self.source)
-        self._tables = tables_of(
+        self.tables = tables_of(
             [part.metainfo['classes'] for part in parts], classes, class_mapping
         )
         if source_weights is not None:
             self.shares = whole_shares(source_weights, len(parts))
         if rare_classes is not None:
-            self.rare_classes = RareClassSampling(rare_classes, parts, self._tables, classes)
+            self.rare_classes = RareClassSampling(rare_classes, parts, self.tables, classes)
         if labelled is not None:
             self.labelled = _build('labelled', labelled)
             self._check_labelled()
@@ -161,7 +162,7 @@ class SourceTargetDataset(Dataset):
         )
         with wanting:
             sample = _labelled('source', self.source[index])
-        self._tables[part].relabel(sample['data_samples'])
+        self.tables[part].relabel(sample['data_samples'])
         sample['data_samples'].set_metainfo(dict(source_index=part))
         return sample
 

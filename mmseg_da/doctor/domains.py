@@ -83,7 +83,7 @@ def _training(dataset: Any) -> list[Domain]:
     if not isinstance(dataset, SourceTargetDataset):
         return _leaves('training', dataset, True)
     found = _leaves('source', dataset.source, True)
-    for domain, table in zip(found, dataset._tables, strict=True):
+    for domain, table in zip(found, dataset.tables, strict=True):
         domain.partners, domain.classes = partners_of(table), tuple(dataset.metainfo['classes'])
     found += _leaves('target', dataset.target, False)
     if dataset.labelled is not None:

@@ -195,10 +195,10 @@ def told_apart(source: np.ndarray, target: np.ndarray, seed: int = 0) -> float:
 def gap(source: Look, target: Look) -> list[Finding]:
     """How far apart two domains look."""
     shift = np.abs(source.mean - target.mean).mean()
-    text = f'mean colours (RGB) are {_rgb(source.mean)} and {_rgb(target.mean)}, spreads {_rgb(source.std)} '
+    text = f'mean colours (RGB) are {rgb(source.mean)} and {rgb(target.mean)}, spreads {rgb(source.std)} '
     found = [
         Finding(
-            'good', 'gap', f'{text}and {_rgb(target.std)}; the means differ by {shift:.0f} of 255'
+            'good', 'gap', f'{text}and {rgb(target.std)}; the means differ by {shift:.0f} of 255'
         )
     ]
     if min(len(source.features), len(target.features)) < 8:
@@ -212,5 +212,6 @@ def gap(source: Look, target: Look) -> list[Finding]:
     return [*found, Finding('good', 'gap', text)]
 
 
-def _rgb(values: np.ndarray) -> str:
+def rgb(values: np.ndarray) -> str:
+    """A colour as text."""
     return '(' + ', '.join(f'{value:.0f}' for value in values) + ')'

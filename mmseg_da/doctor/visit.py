@@ -13,7 +13,7 @@ from mmseg_da.datasets.label_files import read_indices
 from mmseg_da.doctor.appearance import class_colours
 from mmseg_da.doctor.domains import Domain, compare, domains_of
 from mmseg_da.doctor.findings import Finding, worst
-from mmseg_da.doctor.pictures import BINS, Look, copies, gap, look_at
+from mmseg_da.doctor.pictures import BINS, Look, copies, gap, look_at, rgb
 from mmseg_da.doctor.plan import check_machine, check_plan
 from mmseg_da.engine.memory import trainings
 from mmseg_da.visualization import Page, paint
@@ -130,7 +130,7 @@ def _appearance(page: Page, domains: list[Domain]) -> None:
     source, target = (class_colours(domain) for domain in pair)
     apart = np.abs(source - target).mean(axis=1)
     rows = [
-        [name, _rgb(source[i]), _rgb(target[i]), round(float(apart[i]))]
+        [name, rgb(source[i]), rgb(target[i]), round(float(apart[i]))]
         for i, name in enumerate(pair[0].classes)
         if np.isfinite(apart[i])
     ]
@@ -141,10 +141,6 @@ def _appearance(page: Page, domains: list[Domain]) -> None:
         rows,
         'Of some images of both. Validation labels are used for this table alone.',
     )
-
-
-def _rgb(values: np.ndarray) -> str:
-    return ', '.join(f'{value:.0f}' for value in values)
 
 
 def _images(page: Page, domains: list[Domain], looks: dict[str, Look]) -> None:

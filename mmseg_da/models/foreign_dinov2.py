@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmseg_da.models.foreign_weights import by_rules
+
 _RULES = (
     (r'patch_embed\.proj\.', 'patch_embed.projection.'),
     (r'blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
@@ -26,7 +28,7 @@ def dinov2_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Args:
         state: ``patch_embed.proj.weight``, ``blocks.0.attn.qkv.weight`` and so on.
     """
-    return {_renamed(name): value for name, value in state.items()}
+    return {by_rules(name, _RULES): value for name, value in state.items()}
 
 
 def dinov2_config(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -44,11 +46,3 @@ def dinov2_config(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
         patch_size=size,
         img_size=side * size,
     )
-
-
-def _renamed(name: str) -> str:
-    for pattern, replacement in _RULES:
-        found = re.match(pattern, name)
-        if found:
-            return found.expand(replacement) + name[found.end() :]
-    return name

@@ -65,7 +65,7 @@ def mit_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, value in _joined(state).items():
         stage = _MIT_STAGE.fullmatch(name)
-        inner = _by_rules(f'{stage[1]}.{stage[3]}', _MIT) if stage else ''
+        inner = by_rules(f'{stage[1]}.{stage[3]}', _MIT) if stage else ''
         if inner[:1].isdigit():
             name = f'layers.{int(stage[2]) - 1}.{inner}'
         renamed[name] = _as_convolution(name, value)
@@ -97,7 +97,7 @@ def daformer_segmentor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = {f'backbone.{name}': value for name, value in backbone.items()}
     for name, value in state.items():
         if not name.startswith('backbone.'):
-            new = _by_rules(_by_rules(name, _HRDA), _HEADS)
+            new = by_rules(by_rules(name, _HRDA), _HEADS)
             renamed[new] = _as_convolution(new, value)
     return renamed
 
@@ -178,7 +178,8 @@ def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: each for name, each in state.items() if name.startswith(prefix)}
 
 
-def _by_rules(name: str, rules: Rules) -> str:
+def by_rules(name: str, rules: Rules) -> str:
+    """A name after the first rule, a pattern and what it becomes, that its beginning matches."""
     for pattern, replacement in rules:
         found = re.match(pattern, name)
         if found:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
 from mmseg.registry import MODELS
 from PIL import Image
 from tool_helpers import ROOT, SHORT, start
@@ -105,9 +106,11 @@ def test_the_guide_from_its_first_line_to_its_last(pipeline):
     short = [each for each in SHORT if 'adaptation_view' not in each]  # a hook of our own configs
     options = ['load_from=pspnet_mine.pth', *short]
     assert start(ROOT / 'tools/train.py', 'pspnet_adapted.py', '--cfg-options', *options) == 0
-    trained = torch.load('work_dirs/pspnet_adapted/iter_2.pth', weights_only=False)['state_dict']
+    trained = CheckpointLoader.load_checkpoint('work_dirs/pspnet_adapted/iter_2.pth', 'cpu')[
+        'state_dict'
+    ]
     assert {key.split('.')[0] for key in trained} >= {'segmentor', 'objectives'}
-    given = torch.load('pspnet_mine.pth', weights_only=False)['state_dict']
+    given = CheckpointLoader.load_checkpoint('pspnet_mine.pth', 'cpu')['state_dict']
     weights = {key: value for key, value in given.items() if key.endswith('weight')}
     moved = [(trained[f'segmentor.{k}'] - v).abs().max() for k, v in weights.items()]
     assert 0 < max(moved) < 0.1  # two steps away from the checkpoint, and from no other weights

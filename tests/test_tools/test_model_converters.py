@@ -9,6 +9,7 @@ import pytest
 import released_files as files
 import torch
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 from mmseg.apis import init_model
 from tool_helpers import ROOT, SHORT
 
@@ -86,7 +87,7 @@ def test_a_training_goes_on_from_segmentor_and_teacher(run_tool, daformer, tmp_p
         torch.testing.assert_close(got, expected(prefix), rtol=0, atol=1e-5)
     options = ['--cfg-options', *SHORT, f'load_from={tmp_path}/ours.pth']
     assert run_tool('train.py', config, '--work-dir', 'w', *options).code == 0
-    end = torch.load('w/iter_2.pth', map_location='cpu', weights_only=False)['state_dict']
+    end = CheckpointLoader.load_checkpoint('w/iter_2.pth', 'cpu')['state_dict']
     assert end['teacher.steps'] == 40002
     with torch.no_grad():
         for ours, theirs in zip(
@@ -166,7 +167,7 @@ def test_hrda_predicts_the_same_and_starts_a_training(run_tool, tmp_path):
     options = ['--cfg-options', *SHORT, f'load_from={tmp_path}/ours.pth']
     assert run_tool('train.py', config, '--work-dir', 'w', *options).code == 0
     start = torch.load('ours.pth', weights_only=True)['state_dict']
-    end = torch.load('w/iter_2.pth', map_location='cpu', weights_only=False)['state_dict']
+    end = CheckpointLoader.load_checkpoint('w/iter_2.pth', 'cpu')['state_dict']
     for name in ('scale_attention.conv_seg.weight', 'decode_head.conv_seg.weight'):
         change = (end[f'segmentor.{name}'] - start[name]).abs().max()
         assert 0 < change < 0.5 * start[name].std()
