@@ -1,9 +1,11 @@
 """What objectives with a teacher draw, handed to their plain iterations."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmseg_da.functional import blocks, draw_box, uniform, uniforms
 
@@ -34,6 +36,66 @@ def draws_of(model: nn.Module, iteration: int, num: int, size: tuple[int, int]) 
             ]
             found['blocks'] = torch.stack(drawn).view(num, rows, columns)
     return found
+
+
+def draws_by_image(model: nn.Module, iteration: int, num: int, size: tuple[int, int]) -> dict:
+    """The draws of one iteration of VFM-UDA, as :mod:`literal.vfm` takes them.
+
+    Args:
+        model: An adaptor of the terms ``seg``, ``mix`` and ``mask``; its own count does not move.
+        iteration: Its number.
+        num: Images of each domain.
+        size: Height and width of these.
+    """
+    seg, mix, mask = (model.objectives[name] for name in ('seg', 'mix', 'mask'))
+    tokens = math.prod(model.segmentor.backbone.grid(*size))
+    key, like = (int(mask.draws.seed), iteration), torch.zeros(num, 1)
+    masked = [uniforms(*key, mask.salt, 4, n, count=tokens, like=like) for n in range(num)]
+    return dict(
+        source=_jitters(seg, iteration, num),
+        target=_jitters(mix, iteration, num, 0.9, (5, 6), mix.target_jitter),
+        keys=mix.keys(like, (int(mix.draws.seed), iteration)),
+        mix=(_jitters(mix, iteration, num), _sigmas(mix, iteration, num)),
+        mask=(_jitters(mask, iteration, num), _sigmas(mask, iteration, num)),
+        tokens=torch.stack(masked),
+    )
+
+
+def _jitters(
+    objective: nn.Module,
+    iteration: int,
+    num: int,
+    prob: float | None = None,
+    codes: tuple[int, int] = (0, 2),
+    strengths: Sequence[float] | None = None,
+) -> list:
+    """The jitter of each image, or ``None``, where each draws whether it has one."""
+    key = int(objective.draws.seed), iteration
+    prob = objective.jitter_prob if prob is None else prob
+    return [
+        objective.jitter_of(key, n, strengths, codes[1])
+        if uniform(*key, objective.salt, codes[0], n) < prob
+        else None
+        for n in range(num)
+    ]
+
+
+def _sigmas(objective: nn.Module, iteration: int, num: int) -> list:
+    """The blur of each image, or ``None``."""
+    key = int(objective.draws.seed), iteration
+    chosen = [uniform(*key, objective.salt, 1, n) < objective.blur_prob for n in range(num)]
+    return [objective.sigma_of(key, n) if yes else None for n, yes in enumerate(chosen)]
+
+
+def with_masked_forward(backbone: nn.Module) -> nn.Module:
+    """The backbone, with a method that takes images and masked tokens, as the plain iteration asks."""
+
+    def masked_forward(images: Tensor, masked: Tensor) -> Any:
+        with backbone.masking(masked):
+            return backbone(images)
+
+    object.__setattr__(backbone, 'masked_forward', masked_forward)
+    return backbone
 
 
 def corners_of(segmentor: nn.Module) -> Callable[[int, tuple[int, int]], tuple[int, int]]:
@@ -70,10 +132,16 @@ class Drawn:
     Args:
         model: The adaptor whose numbers it takes.
         make: Makes the plain iteration from its ``draws``.
+        draws: :func:`draws_of`, or another of its kind.
     """
 
-    def __init__(self, model: nn.Module, make: Callable[[Callable[[int], dict]], object]) -> None:
-        self.literal = make(lambda number: draws_of(model, number, self.num, self.size))
+    def __init__(
+        self,
+        model: nn.Module,
+        make: Callable[[Callable[[int], dict]], object],
+        draws: Callable[[nn.Module, int, int, tuple[int, int]], dict] = draws_of,
+    ) -> None:
+        self.literal = make(lambda number: draws(model, number, self.num, self.size))
         self.num, self.size = 0, (0, 0)
 
     def step(self, batch: dict) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Method:
         model: Makes the config of the product's model from that of a segmentor.
         literal: Makes the plain iteration from a copy of the built model.
         optimizers: Makes the product's ``optim_wrapper``.
-        heads: The heads that the segmentor needs; none, there is no segmentor.
+        heads: The heads that the segmentor needs; none, there is no segmentor, or one of its own.
         unfit: Networks that it does not take.
         divisor: Of the sides of images.
         paper: The paper's image sizes.

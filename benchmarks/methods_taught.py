@@ -1,7 +1,7 @@
 """The entries of ``methods.py`` that learn from a mean teacher."""
 
-from drawing import Drawn, corners_of
-from literal import LiteralDACS, LiteralDAFormer, LiteralHRDA
+from drawing import Drawn, corners_of, draws_by_image, with_masked_forward
+from literal import LiteralDACS, LiteralDAFormer, LiteralHRDA, LiteralVFM
 from method_parts import (
     CLASSES,
     CROPS512,
@@ -13,6 +13,7 @@ from method_parts import (
     settings,
     sgd,
 )
+from networks import network
 from torch import nn
 
 from mmseg_da.testing import toy_adaptor
@@ -27,6 +28,14 @@ MASK = dict(type='MaskedConsistency', block=BLOCK, jitter=0.25, threshold=THRESH
 DAFORMER_MIX = MIX | dict(classes='batch', jitter=0.2)
 # Random labels cover no cell by three quarters; what is learnt takes no other time.
 DISTANCE = dict(type='FeatureDistance', things=['car', 'person'], min_share=0.25)
+WEAK = [32 / 255, 0.5, 0.5, 18 / 360]
+IMAGEWISE = dict(photometric=True, each_image=True, threshold=THRESHOLD)
+VFM = dict(
+    seg=dict(type='JitteredSupervision', jitter=WEAK),
+    mix=dict(type='SelfTraining', target_jitter=WEAK, **IMAGEWISE),
+    mask=dict(type='MaskedConsistency', where='tokens', **IMAGEWISE),
+)
+VFM_LR = 1e-4  # of the head
 
 
 def _literal_dacs(model: nn.Module) -> Drawn:
@@ -100,6 +109,37 @@ def _literal_hrda(model: nn.Module) -> Drawn:
     )
 
 
+def _vfm(_: None) -> dict:
+    """VFM-UDA with a small vision transformer: it masks tokens, which other networks do not have."""
+    segmentor = network('small_dinov2.py')
+    segmentor['decode_head']['num_classes'] = len(CLASSES)
+    return toy_adaptor(segmentor, VFM, teacher=dict(alpha=DAFORMER_ALPHA, flips=True))
+
+
+def _literal_vfm(model: nn.Module) -> Drawn:
+    with_masked_forward(model.segmentor.backbone)
+    return Drawn(
+        model,
+        lambda draws: LiteralVFM(
+            model.segmentor,
+            alpha=DAFORMER_ALPHA,
+            draws=draws,
+            threshold=THRESHOLD,
+            ratio=model.objectives['mask'].ratio,
+            lr=VFM_LR,
+        ),
+        draws_by_image,
+    )
+
+
+def _adamw() -> dict:
+    own = dict(
+        optimizer=dict(type='AdamW', lr=VFM_LR, weight_decay=0.01),
+        paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
+    )
+    return dict(constructor='PartwiseOptimWrapperConstructor', type='OptimWrapper', segmentor=own)
+
+
 TAUGHT = dict(
     dacs=Method(
         model=adaptor(dict(seg=SUPERVISION, mix=MIX), teacher=dict(alpha=ALPHA)),
@@ -129,5 +169,8 @@ TAUGHT = dict(
         unfit=('deeplabv2', 'deeplabv2_r101'),  # their scores lie on no grid of pixels
         divisor=32,
         paper=CROPS1024,
+    ),
+    vfm=Method(
+        model=_vfm, literal=_literal_vfm, optimizers=_adamw, heads=(), divisor=8, paper=CROPS512
     ),
 )

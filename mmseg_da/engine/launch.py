@@ -23,7 +23,7 @@ from mmseg_da.engine.config_files import ConfigOptions, find_modules_beside
 from mmseg_da.engine.distributed import prepare
 from mmseg_da.engine.fitting import check_predicts, renaming
 from mmseg_da.engine.rounds import expand_rounds
-from mmseg_da.engine.settings import check_settings, leave_out
+from mmseg_da.engine.settings import check_settings, without_our_hooks
 from mmseg_da.engine.starting import starting
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS, MODELS, RUNNERS
@@ -214,7 +214,7 @@ def test(cfg: Config, *hooks: Hook) -> dict[str, float]:
     with starting(cfg) as progress:
         with config_errors(cfg):
             prepare(cfg, trains=False)
-            leave_out(cfg.get('default_hooks') or {})
+            without_our_hooks(cfg.get('default_hooks') or {})
             runner = Runner.from_cfg(cfg)
             dataset = runner.test_loop.dataloader.dataset  # which builds the loop
             check_classes(runner.model, dataset)

@@ -30,7 +30,7 @@ from mmseg_da.engine.fitting import check_start, differences, renaming
 from mmseg_da.engine.hooks import SafeCheckpointHook
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
-from mmseg_da.engine.settings import leave_out
+from mmseg_da.engine.settings import with_our_hooks
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
@@ -120,10 +120,8 @@ class DomainAdaptationRunner(Runner):
         return built
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
-        """Register mmengine's default hooks and ``divergence``; ``None`` leaves one out."""
-        hooks = dict(divergence=dict(type='DivergenceHook')) | (hooks or {})
-        leave_out(hooks)
-        super().register_default_hooks(hooks)
+        """Register mmengine's default hooks, and ours; ``None`` leaves one out."""
+        super().register_default_hooks(with_our_hooks(hooks or {}))
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its data names a file that it cannot read."""

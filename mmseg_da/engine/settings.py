@@ -31,6 +31,7 @@ _MAPPINGS = (
 _TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
 _PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
 _DOMAINS = ('source', 'target', 'labelled')
+_OUR_HOOKS = dict(divergence='DivergenceHook', pseudo_labels='PseudoLabelHook')
 _CLIPPERS = dict(norm=clip_grad_norm_, value=clip_grad_value_)
 _ABSENT = object()
 
@@ -71,15 +72,25 @@ def saves_last_iteration(cfg: Config) -> bool:
     return any(_saves(hook, cfg.train_cfg.max_iters) for hook in hooks)
 
 
-def leave_out(default_hooks: MutableMapping[str, Any]) -> None:
-    """Drop our own default hooks that are None; mmengine's runner drops only those it knows.
+def with_our_hooks(default_hooks: Mapping[str, Any]) -> dict[str, Any]:
+    """Default hooks of a training, with those that the runner adds.
 
     Args:
-        default_hooks: By name; changed in place.
+        default_hooks: By name. One of the runner's need not name its type. ``None`` leaves one out;
+            mmengine's runner knows that of its own ones alone.
     """
-    for name in ('divergence', 'adaptation_view'):
-        if default_hooks.get(name, name) is None:
-            del default_hooks[name]
+    found = dict(default_hooks)
+    for name, kind in _OUR_HOOKS.items():
+        given = found.get(name, {})
+        found[name] = dict(type=kind) | given if isinstance(given, Mapping) else given
+    ours = {'adaptation_view', *_OUR_HOOKS}
+    return {name: hook for name, hook in found.items() if hook is not None or name not in ours}
+
+
+def without_our_hooks(default_hooks: MutableMapping[str, Any]) -> None:
+    """Drop what only acts in a training, in place: mmengine's plain runner tests."""
+    for name in ('adaptation_view', *_OUR_HOOKS):
+        default_hooks.pop(name, None)
 
 
 def _saves(hook: Any, last: int) -> bool:

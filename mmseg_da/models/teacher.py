@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmseg_da.errors import UserError
+from mmseg_da.structures import Teaching
 
 BATCH_NORMS = ('own', 'copied', 'averaged')
 _RANDOM = ('DropPath', 'StochasticDepth', 'PatchDropout')
@@ -36,6 +37,7 @@ class EmaTeacher(nn.Module):
     Attributes:
         net: The network.
         steps: Updates so far, int64.
+        teaching: What it says in the latest iteration, for those who look on.
 
     Raises:
         UserError: An option is out of its range.
@@ -65,6 +67,12 @@ class EmaTeacher(nn.Module):
         self.dropout, self.predicts, self.flips = dropout, predicts, flips
         self.net = copy.deepcopy(segmentor).requires_grad_(False)
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
+        self.teaching: Teaching | None = None
+
+    def teach(self, images: Tensor) -> Teaching:
+        """Be ready to be asked about normalised target images (N, 3, H, W)."""
+        self.teaching = Teaching(self.net, images, self.flips)
+        return self.teaching
 
     @torch.no_grad()
     def follow(self, segmentor: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -11,6 +12,8 @@ from mmseg_da.report.runs import Run
 
 MOST_POINTS = 2000  # of a curve; more cannot be seen
 _MOST_CURVES = 8  # in one plot, so that the legend can be read
+_LEGEND = dict(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+PSEUDO = 'pseudo.'  # as PseudoLabelHook logs it
 SCORES = ('mIoU', 'teacher.mIoU')
 _ORDER = ('Losses', 'Discriminator', 'Share', 'Accuracy', 'Learning', 'Gradient')
 _TIMES = ('time', 'data_time', 'memory', 'eta')
@@ -35,7 +38,11 @@ def groups_of(run: Run) -> dict[str, list[str]]:
 def _title(name: str) -> str | None:
     """The plot that a scalar belongs to, if any: scores and times have places of their own."""
     leaf = name.rsplit('.', 1)[-1]
-    if name in _TIMES or name.startswith(('IoU.', 'teacher.')) or leaf in ('mIoU', 'aAcc', 'mAcc'):
+    if (
+        name in _TIMES
+        or name.startswith(('IoU.', 'teacher.', PSEUDO))
+        or leaf in ('mIoU', 'aAcc', 'mAcc')
+    ):
         return None
     if leaf in ('lr', 'base_lr'):
         return 'Learning rates' if leaf == 'lr' else None
@@ -61,6 +68,25 @@ def plot_scalars(run: Run, names: Sequence[str], title: str) -> Figure:
     if 'rate' in title and all(min(run.scalars[name].values()) > 0 for name in names):
         axes.set_yscale('log')
     _finish(axes, title)
+    return figure
+
+
+def plot_pseudo_labels(run: Run) -> Figure | None:
+    """The share of each class in the teacher's pseudo labels, one above the other, or ``None``."""
+    names = [name for name in run.scalars if name.startswith(PSEUDO)]  # in the order of the classes
+    if not names:
+        return None
+    steps = sorted(set.intersection(*(set(run.scalars[name]) for name in names)))
+    steps = steps[:: -(-len(steps) // MOST_POINTS) or 1]
+    heights = [[run.scalars[name][step] for step in steps] for name in names]
+    figure = Figure(figsize=(7.4, max(3.2, 0.6 + 0.19 * len(names))), layout='constrained')
+    axes = figure.subplots()
+    colours = colormaps['tab20'](np.arange(len(names)) % 20)
+    labels = [name.removeprefix(PSEUDO) for name in names]
+    axes.stackplot(steps, heights, labels=labels, colors=colours)
+    _finish(axes, 'Classes of the pseudo labels, in percent of the target pixels')
+    axes.set_ylim(0, 100)
+    axes.legend(*(each[::-1] for each in axes.get_legend_handles_labels()), **_LEGEND)
     return figure
 
 
@@ -164,4 +190,4 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set(title=title, xlabel='iteration')
     axes.grid(alpha=0.3)
     if axes.has_data():
-        axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+        axes.legend(**_LEGEND)

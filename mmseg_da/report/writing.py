@@ -12,6 +12,7 @@ from mmseg_da.report.curves import (
     plot_confusion,
     plot_ious,
     plot_legend,
+    plot_pseudo_labels,
     plot_scalars,
     plot_scores,
     plot_shares,
@@ -204,7 +205,9 @@ def _curves(page: Page, run: Run) -> None:
     groups = groups_of(run)
     if not groups:
         page.text('Nothing was logged.')
-    page.figures([plot_scalars(run, names, title) for title, names in groups.items()])
+    drawn = [plot_scalars(run, names, title) for title, names in groups.items()]
+    seen = plot_pseudo_labels(run)
+    page.figures([*drawn, *([] if seen is None else [seen])])
     rows = [[name, run.last(name), min(v.values()), max(v.values())] for name, v in _shown(run)]
     page.table(['value', 'last', 'least', 'most'], rows)
 

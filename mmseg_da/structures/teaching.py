@@ -23,6 +23,11 @@ class Teaching:
     def __init__(self, net: EncoderDecoder, images: Tensor, flips: bool = False) -> None:
         self._net, self._images, self._flips = net, images, flips
 
+    @property
+    def asked(self) -> bool:
+        """Whether there is a verdict already."""
+        return 'verdict' in vars(self)
+
     @cached_property
     @torch.no_grad()
     def verdict(self) -> tuple[Tensor, Tensor]:

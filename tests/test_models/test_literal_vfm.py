@@ -5,12 +5,13 @@ import copy
 import pytest
 import torch
 from builders import build_wrappers, state_gap
+from drawing import Drawn, draws_by_image, with_masked_forward
 from host_sync import Watch
 from literal.vfm import LiteralVFM, jittered
 from taught_builders import SIZE, alike, build
 
 from mmseg_da.errors import UserError
-from mmseg_da.functional import photometric_jitter, uniform, uniforms
+from mmseg_da.functional import photometric_jitter
 from mmseg_da.testing import counted_forwards
 
 THRESHOLD, RATIO, LR = 0.3, 0.7, 1e-3
@@ -60,47 +61,13 @@ def wrappers(adaptor):
     )
 
 
-def draws_of(adaptor, iteration, num=2):
-    """What the product draws in an iteration, from its counters alone."""
-    mix, mask, seg = (adaptor.objectives[name] for name in ('mix', 'mask', 'seg'))
-
-    def jitters(term, prob, codes=(0, 2), strengths=None):
-        key = int(term.draws.seed), iteration
-        return [
-            term.jitter_of(key, n, strengths, codes[1])
-            if uniform(*key, term.salt, codes[0], n) < prob
-            else None
-            for n in range(num)
-        ]
-
-    def sigmas(term):
-        key = int(term.draws.seed), iteration
-        chosen = [uniform(*key, term.salt, 1, n) < 0.5 for n in range(num)]
-        return [term.sigma_of(key, n) if yes else None for n, yes in enumerate(chosen)]
-
-    key, like = (int(mask.draws.seed), iteration), torch.zeros(num, 1)
-    tokens = [uniforms(*key, mask.salt, 4, n, count=7 * 12, like=like) for n in range(num)]
-    return dict(
-        source=jitters(seg, 0.9),
-        target=jitters(mix, 0.9, (5, 6), mix.target_jitter),
-        keys=mix.keys(like, (int(mix.draws.seed), iteration)),
-        mix=(jitters(mix, 0.8), sigmas(mix)),
-        mask=(jitters(mask, 0.8), sigmas(mask)),
-        tokens=torch.stack(tokens),
-    )
-
-
 def literal_of(adaptor, **changed):
     clone = copy.deepcopy(adaptor)
-    backbone = clone.segmentor.backbone
-
-    def masked_forward(images, masked):
-        with backbone.masking(masked):
-            return backbone(images)
-
-    object.__setattr__(backbone, 'masked_forward', masked_forward)
+    with_masked_forward(clone.segmentor.backbone)
     settings = dict(alpha=0.9, threshold=THRESHOLD, ratio=RATIO, lr=LR) | changed
-    return LiteralVFM(clone.segmentor, draws=lambda number: draws_of(clone, number), **settings)
+    return Drawn(
+        clone, lambda draws: LiteralVFM(clone.segmentor, draws=draws, **settings), draws_by_image
+    )
 
 
 @pytest.mark.parametrize('backward', ['stages', 'summed'])
@@ -119,8 +86,8 @@ def test_ten_iterations_equal_the_plain_ones(backward):
         assert logs['seg.decode.loss_ce'].item() == pytest.approx(theirs['supervised'], rel=1e-9)
         assert logs['mix.decode.loss_ce'].item() == pytest.approx(theirs['mix'], rel=1e-9)
         assert logs['mask.decode.loss_ce'].item() == pytest.approx(theirs['mask'], rel=1e-9)
-    assert state_gap(adaptor.segmentor, literal.net) <= 1e-9
-    assert state_gap(adaptor.teacher.net, literal.teacher.net) <= 1e-9
+    assert state_gap(adaptor.segmentor, literal.literal.net) <= 1e-9
+    assert state_gap(adaptor.teacher.net, literal.literal.teacher.net) <= 1e-9
     assert state_gap(adaptor.segmentor, adaptor.teacher.net) > 1e-5
 
 
@@ -131,8 +98,8 @@ def test_another_setting_shows(wrong):
     for seed in range(3):
         adaptor.train_step(alike(seed=seed), own)
         literal.step(alike(seed=seed))
-    students = state_gap(adaptor.segmentor, literal.net)
-    assert max(students, state_gap(adaptor.teacher.net, literal.teacher.net)) > 1e-7
+    students = state_gap(adaptor.segmentor, literal.literal.net)
+    assert max(students, state_gap(adaptor.teacher.net, literal.literal.teacher.net)) > 1e-7
 
 
 def test_a_resume_goes_on_exactly():

@@ -12,7 +12,13 @@ from made_runs import make_predictions, write_run
 from PIL import Image
 
 from mmseg_da.report import make_report, read_run
-from mmseg_da.report.curves import MOST_POINTS, groups_of, plot_scalars, plot_scores
+from mmseg_da.report.curves import (
+    MOST_POINTS,
+    groups_of,
+    plot_pseudo_labels,
+    plot_scalars,
+    plot_scores,
+)
 
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 FLAGS = [
@@ -128,6 +134,17 @@ def test_the_teacher_is_dashed(tmp_path):
     own, teacher = plot_scores([run]).axes[0].lines
     assert (own.get_linestyle(), teacher.get_linestyle()) == ('-', '--')
     assert own.get_ydata().tolist() == [40.0]
+
+
+def test_pseudo_labels_are_stacked_by_class(tmp_path):
+    run = read_run(write_run(tmp_path / 'a', **{'pseudo.road': 75.0, 'pseudo.loss car': 25.0}))
+    assert not any('pseudo' in name for names in groups_of(run).values() for name in names)
+    axes = plot_pseudo_labels(run).axes[0]
+    tops = [area.get_paths()[0].vertices[:, 1].max() for area in axes.collections]
+    assert tops == [75.0, 100.0]
+    # From the top, as they lie.
+    assert [each.get_text() for each in axes.get_legend().get_texts()] == ['loss car', 'road']
+    assert plot_pseudo_labels(read_run(write_run(tmp_path / 'b'))) is None
 
 
 @pytest.mark.skipif(not CHROMIUM, reason='needs the package chromium')

@@ -20,7 +20,7 @@ from mmseg_da.models.phased import Phase, PhasedModel, Stage
 from mmseg_da.models.teacher import build_teacher, with_teacher
 from mmseg_da.models.translators.cycle import labels_of
 from mmseg_da.registry import MODELS
-from mmseg_da.structures import Look, Step, Teaching, View, predict_labels, require_dense
+from mmseg_da.structures import Look, Step, View, predict_labels, require_dense
 
 SEGMENTOR, DISCRIMINATORS, TEACHER = 'segmentor', 'discriminators', 'teacher'
 
@@ -137,7 +137,7 @@ class DomainAdaptor(PhasedModel):
         }
         look, teaching = self.data_preprocessor.domains['target'], None
         if self.teacher is not None and 'target' in views:
-            teaching = Teaching(self.teacher.net, views['target'].images, self.teacher.flips)
+            teaching = self.teacher.teach(views['target'].images)
         return Step(
             self.segmentor,
             **({'target': None} | views),
