@@ -38,9 +38,12 @@ def predictions_of(runs: list[Run], most: int) -> tuple[dict[str, Predictions], 
         print(f'[{number}/{len(runs)}] {run.name}: predicting up to {most} images')
         try:
             found[run.name] = predict(run, most)
-        except UserError as error:
-            notes.append(f'{run.name}: no predictions: {error}')
-            print(f'  none: {error}')
+        except (
+            Exception
+        ) as error:  # whatever a segmentor of others raises: the rest is worth a page
+            why = str(error) or type(error).__name__
+            notes.append(f'{run.name}: no predictions: {why}')
+            print(f'  none: {why}')
     return found, notes
 
 

@@ -82,7 +82,7 @@ def plot_pseudo_labels(run: Run) -> Figure | None:
     figure = Figure(figsize=(7.4, max(3.2, 0.6 + 0.19 * len(names))), layout='constrained')
     axes = figure.subplots()
     colours = colormaps['tab20'](np.arange(len(names)) % 20)
-    labels = [name.removeprefix(PSEUDO) for name in names]
+    labels = [_plain(name.removeprefix(PSEUDO)) for name in names]
     axes.stackplot(steps, heights, labels=labels, colors=colours)
     _finish(axes, 'Classes of the pseudo labels, in percent of the target pixels')
     axes.set_ylim(0, 100)
@@ -117,8 +117,9 @@ def plot_ious(ious: Mapping[str, Mapping[str, float]]) -> Figure | None:
     rows = np.arange(len(classes))
     for number, (run, values) in enumerate(ious.items()):
         heights = [values.get(name, np.nan) for name in classes]
-        axes.barh(rows + (number - (len(ious) - 1) / 2) * width, heights, width, label=run)
-    axes.set_yticks(rows, classes)
+        place = rows + (number - (len(ious) - 1) / 2) * width
+        axes.barh(place, heights, width, label=_plain(run))
+    axes.set_yticks(rows, [_plain(name) for name in classes])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel('IoU in percent')
@@ -134,9 +135,10 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str], title: str) ->
     figure = Figure(figsize=(side + 0.8, side), layout='constrained')
     axes = figure.subplots()
     shown = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
-    axes.set_xticks(range(len(classes)), classes, rotation=60, ha='right', fontsize=8)
-    axes.set_yticks(range(len(classes)), classes, fontsize=8)
-    axes.set(xlabel='predicted', ylabel='label', title=title)
+    names = [_plain(name) for name in classes]
+    axes.set_xticks(range(len(classes)), names, rotation=60, ha='right', fontsize=8)
+    axes.set_yticks(range(len(classes)), names, fontsize=8)
+    axes.set(xlabel='predicted', ylabel='label', title=_plain(title))
     for row, column in np.ndindex(*shares.shape):
         if shares[row, column] >= 1:
             colour = 'white' if shares[row, column] > 55 else 'black'
@@ -153,9 +155,9 @@ def plot_shares(confusion: np.ndarray, classes: Sequence[str], title: str) -> Fi
     axes, rows = figure.subplots(), np.arange(len(classes))
     for number, (values, label) in enumerate(zip(shares, ('label', 'predicted'), strict=True)):
         axes.barh(rows + 0.4 * (number - 0.5), values, 0.4, label=label)
-    axes.set_yticks(rows, classes)
+    axes.set_yticks(rows, [_plain(name) for name in classes])
     axes.invert_yaxis()
-    axes.set(title=title, xlabel='% of the labelled pixels')
+    axes.set(title=_plain(title), xlabel='% of the labelled pixels')
     axes.legend(fontsize=8)
     axes.grid(axis='x', alpha=0.3)
     return figure
@@ -163,7 +165,7 @@ def plot_shares(confusion: np.ndarray, classes: Sequence[str], title: str) -> Fi
 
 def plot_legend(classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Figure:
     """The colours of the classes."""
-    names, colours = [*classes, 'ignored'], [*palette, (0, 0, 0)]
+    names, colours = [*map(_plain, classes), 'ignored'], [*palette, (0, 0, 0)]
     patches = [Patch(color=np.array(c) / 255, label=n) for n, c in zip(names, colours, strict=True)]
     figure = Figure(figsize=(10.5, 0.3 * -(-len(names) // 7) + 0.1))
     figure.legend(handles=patches, loc='center', ncols=7, fontsize=9, frameon=False)
@@ -183,11 +185,19 @@ def _plot(
     heights = np.array([values[step] for step in steps.tolist()])
     heights[~np.isfinite(heights)] = np.nan
     few = marker or ('o' if len(steps) < 3 else None)
-    axes.plot(steps, heights, style, color=colour, label=label, marker=few, markersize=3, lw=1.3)
+    axes.plot(
+        steps, heights, style, color=colour, label=_plain(label), marker=few, markersize=3, lw=1.3
+    )
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it: no formula, and not hidden from legends for its first letter."""
+    shown = name.replace('$', r'\$')
+    return f'\u200b{shown}' if shown.startswith('_') else shown
 
 
 def _finish(axes: Axes, title: str) -> None:
-    axes.set(title=title, xlabel='iteration')
+    axes.set(title=_plain(title), xlabel='iteration')
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend(**_LEGEND)

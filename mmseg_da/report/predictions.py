@@ -62,6 +62,11 @@ class _Collecting(Hook):
         """Count and keep each image of a batch."""
         found = self.found
         for sample in outputs:
+            if 'gt_sem_seg' not in sample:
+                raise UserError(
+                    f'{sample.metainfo.get("img_path")}: comes without a label; the test pipeline of '
+                    'the config needs LoadAnnotations'
+                )
             predicted = sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
             labels = sample.gt_sem_seg.data[0].cpu().numpy().astype(np.uint8)
             counts = _confusion(labels, predicted, len(found.classes))
@@ -82,26 +87,31 @@ def predict(run: Run, most: int = _MOST_IMAGES) -> Predictions:
     Raises:
         UserError: It has none of them, nothing to test on, or the data are not there.
     """
-    last = run.stages[-1] if run.stages and run.checkpoint is None else run
-    checkpoint = last.checkpoint or run.checkpoint
-    if checkpoint is None or last.config is None:
+    if run.checkpoint is None or run.config is None:
         raise UserError(f'{run.folder}: has no checkpoint iter_*.pth to predict by')
-    cfg = launch.read_config(str(last.config), None)
+    cfg = launch.read_config(str(run.config), None)
     if not cfg.get('test_dataloader'):
-        raise UserError(f'{last.config}: has no test_dataloader, so there is nothing to predict')
+        raise UserError(f'{run.config}: has no test_dataloader, so there is nothing to predict')
     for key in ('stages', 'rounds'):
         cfg.pop(key, None)
-    dataset = cfg.test_dataloader.dataset
-    if 'datasets' not in dataset and 'dataset' not in dataset:
-        dataset.setdefault('indices', most)
+    _take_first(cfg.test_dataloader.dataset, most)
     hook = _Collecting()
     with tempfile.TemporaryDirectory() as folder:
-        cfg.update(work_dir=folder, load_from=str(checkpoint), resume=False, launcher='none')
-        cfg.log_level = 'ERROR'
+        cfg.update(work_dir=folder, load_from=str(run.checkpoint), resume=False, launcher='none')
+        cfg.update(log_level='ERROR', test_evaluator=[])  # the hook counts, and of each image
         # Of its own name: mmengine keeps visualizers, and this one shall write nowhere.
         cfg.visualizer = dict(type='SegLocalVisualizer', name=folder, vis_backends=None)
         launch.test(cfg, hook)
     return hook.found
+
+
+def _take_first(dataset: dict, most: int) -> None:
+    """Have a data set, or each of those that it joins, read its first images alone."""
+    inner = [*dataset.get('datasets', ()), *filter(None, [dataset.get('dataset')])]
+    for each in inner:
+        _take_first(each, max(1, most // len(inner)))
+    if not inner:
+        dataset.setdefault('indices', most)
 
 
 def picture_of(file: str, like: np.ndarray) -> np.ndarray | None:

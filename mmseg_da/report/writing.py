@@ -37,23 +37,22 @@ def make_report(
         predictions: By name of the run, where there are some.
         notes: What could not be done, for the reader.
     """
-    last = runs[-2] if len(runs) == 3 else runs[-1]
-    page = Page(f'Report: {", ".join(run.name for run in runs)}', str(last.folder.absolute()))
+    adapted = _adapted(runs)
+    page = Page(f'Report: {", ".join(run.name for run in runs)}', str(adapted.folder.absolute()))
     page.section('Summary')
     _summary(page, runs, notes)
     page.section('Scores')
     _scores(page, runs, predictions)
     if predictions:
         page.section('Images')
-        _images(page, [run for run in runs if run.name in predictions], predictions)
+        _images(page, runs[0].name, adapted.name, predictions)
     page.section('Training')
-    for run in runs:
-        for each in run.stages or [run]:
-            _curves(page, each)
+    trained = [each for run in runs for each in run.parts if not each.tested]
+    for each in trained:
+        _curves(page, each)
     page.section('Pictures of the training')
-    for run in runs:
-        for each in run.stages or [run]:
-            _pictures(page, each)
+    for each in trained:
+        _pictures(page, each)
     page.section('Settings')
     for run in runs:
         _settings(page, run)
@@ -62,7 +61,7 @@ def make_report(
 
 def _summary(page: Page, runs: Sequence[Run], notes: Sequence[str]) -> None:
     for run in runs:
-        for each in run.stages or [run]:
+        for each in run.parts:
             _verdict(page, each)
     if len(runs) > 1:
         _compare(page, runs)
@@ -70,7 +69,15 @@ def _summary(page: Page, runs: Sequence[Run], notes: Sequence[str]) -> None:
         page.verdict('warning', note)
 
 
+def _adapted(runs: Sequence[Run]) -> Run:
+    """The run to look at: the last, unless that is the upper bound of three."""
+    return runs[1] if len(runs) == 3 else runs[-1]
+
+
 def _verdict(page: Page, run: Run) -> None:
+    if run.tested:
+        page.text(f'{run.name}: a test; it trains nothing')
+        return
     of = '' if run.wanted is None else f' of {run.wanted:,}'
     where = f'{run.name}: {run.iterations:,}{of} iterations'
     if run.broken:
@@ -78,6 +85,8 @@ def _verdict(page: Page, run: Run) -> None:
         page.verdict(
             'bad', f'{where}; {named} became infinite or no number: lower the learning rate'
         )
+    elif run.wanted is None:  # as of trainings by epochs
+        page.text(where)
     elif run.complete:
         page.verdict('good', f'{where}, complete')
     else:
@@ -87,14 +96,14 @@ def _verdict(page: Page, run: Run) -> None:
 
 
 def _final(run: Run) -> float | None:
-    return (run.stages[-1] if run.stages else run).last('mIoU')
+    return run.parts[-1].last('mIoU')
 
 
 def _compare(page: Page, runs: Sequence[Run]) -> None:
     scores = [_final(run) for run in runs]
     if any(score is None for score in scores):
         return
-    adapted = runs[1 if len(runs) == 3 else -1]
+    adapted = _adapted(runs)
     gain = _final(adapted) - scores[0]
     level = 'good' if gain > 0 else 'warning'
     text = f'{adapted.name} is {gain:+.1f} mIoU from {runs[0].name}'
@@ -106,22 +115,20 @@ def _compare(page: Page, runs: Sequence[Run]) -> None:
 def _scores(page: Page, runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> None:
     rows = []
     for run in runs:
-        for each in run.stages or [run]:
-            values = each.scalars.get('mIoU') or {}
-            best = max(values, key=values.get, default=None)
-            teacher = each.last('teacher.mIoU')
-            rows.append([each.name, each.last('mIoU'), values.get(best), best, teacher])
+        for each in run.parts:
+            at, best = each.best('mIoU') or (None, None)
+            rows.append([each.name, each.last('mIoU'), best, at, each.last('teacher.mIoU')])
     page.table(
         ['run', 'last mIoU', 'best mIoU', 'at iteration', 'teacher, last'],
         rows,
         'In percent, on the validation images. The best one was chosen on them, so it flatters.',
     )
-    figure = plot_scores([each for run in runs for each in run.stages or [run]])
+    figure = plot_scores([each for run in runs for each in run.parts if not each.tested])
     if figure is None:
         page.text('No validation was logged.')
     else:
         page.figure(figure, 'mIoU over the training' + _teachers(runs))
-    ious = {run.name: _ious(run.stages[-1] if run.stages else run) for run in runs}
+    ious = {run.name: _ious(run.parts[-1]) for run in runs}
     bars = plot_ious({name: values for name, values in ious.items() if values})
     if bars is not None:
         page.figure(bars, 'IoU of each class at the last validation')
@@ -144,7 +151,7 @@ _CONFUSION = (
 
 
 def _teachers(runs: Sequence[Run]) -> str:
-    stages = [each for run in runs for each in run.stages or [run]]
+    stages = [each for run in runs for each in run.parts]
     return '; dashed: the teacher' if any(SCORES[1] in each.scalars for each in stages) else ''
 
 
@@ -155,21 +162,20 @@ def _ious(run: Run) -> dict[str, float]:
     }
 
 
-def _images(page: Page, runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> None:
-    """The images that a run is worst and best at, before and after."""
-    before, after = predictions[runs[0].name], predictions[_looked_at(runs).name]
-    names = runs[0].name, _looked_at(runs).name
-    order = np.argsort(np.nan_to_num(after.scores, nan=np.inf), kind='stable')
+def _images(page: Page, first: str, name: str, predictions: Mapping[str, Predictions]) -> None:
+    """The images that a run is worst and best at, beside those of the first run if it has some."""
+    after = predictions.get(name)
+    if after is None:
+        page.text(f'{name} has no predictions.')
+        return
+    before, names = predictions.get(first, after), (first, name)
     page.figure(plot_legend(after.classes, after.palette or _greys(len(after.classes))))
+    order = np.argsort(np.nan_to_num(after.scores, nan=np.inf), kind='stable')
     real = [i for i in order.tolist() if np.isfinite(after.scores[i])]
     for title, chosen in (('Worst', real[:_EACH]), ('Best', real[-_EACH:][::-1])):
-        page.heading(f'{title} images of {names[1]}')
+        page.heading(f'{title} images of {name}')
         for i in chosen:
             _image(page, i, before, after, names)
-
-
-def _looked_at(runs: Sequence[Run]) -> Run:
-    return runs[1] if len(runs) == 3 else runs[-1]
 
 
 def _image(
@@ -230,6 +236,9 @@ def _pictures(page: Page, run: Run) -> None:
 def _settings(page: Page, run: Run) -> None:
     if run.environment:
         page.code(run.environment, f'{run.name}: machine, packages, seed')
-    for each in run.stages or [run]:
+    for each in run.parts:
         if each.config is not None:
-            page.code(each.config.read_text(encoding='utf-8'), f'{each.name}: the whole config')
+            page.code(
+                each.config.read_text(encoding='utf-8', errors='replace'),
+                f'{each.name}: the whole config',
+            )

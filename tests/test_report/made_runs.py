@@ -32,6 +32,15 @@ def write_run(folder, stamp='20260101_120000', first=0, last=100, every=10, want
     return Path(folder)
 
 
+def write_test(folder, stamp='20260102_120000', **scores):
+    """What a test leaves: the settings of the training, and its scores in a file of its own."""
+    inner = Path(folder, stamp, 'vis_data')
+    inner.mkdir(parents=True)
+    (inner / 'config.py').write_text('train_cfg = dict(max_iters=100)\ntested = True\n')
+    (inner.parent / f'{stamp}.json').write_text(json.dumps(scores | dict(time=0.1, data_time=0.1)))
+    return Path(folder)
+
+
 def make_predictions(folder, shift=0, count=4):
     """Predictions of images that are there; the first is the worst."""
     rng = np.random.default_rng(0)

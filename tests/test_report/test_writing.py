@@ -8,7 +8,7 @@ from html import unescape
 
 import numpy as np
 import pytest
-from made_runs import make_predictions, write_run
+from made_runs import make_predictions, write_run, write_test
 from PIL import Image
 
 from mmseg_da.report import make_report, read_run
@@ -82,6 +82,45 @@ def test_the_worst_and_best_images_are_compared(three):
     said = re.findall(r'image_(\d)\.png: IoU ([\d.]+) to ([\d.]+)', html)
     assert said[:3] == [(str(i), f'{20 + 10 * i:.1f}', f'{25 + 10 * i:.1f}') for i in range(3)]
     assert [number for number, *_ in said[3:]] == ['3', '2', '1']
+
+
+def test_without_predictions_of_the_first_run_the_adapted_one_is_shown_alone(three):
+    runs, found = three
+    found['upper bound'] = found.pop('source-only')
+    html = make_report(runs, found).render()
+    assert 'Worst images of adapted' in html
+    assert 'class="slider"' not in html
+    del found['adapted']
+    assert 'adapted has no predictions.' in make_report(runs, found).render()
+
+
+def test_a_test_at_the_end_gives_the_score(three, tmp_path):
+    runs, _ = three
+    write_run(tmp_path / 'rounds/first', last=100)
+    write_test(tmp_path / 'rounds/ensemble', mIoU=47.0)
+    text = text_of(make_report([runs[0], read_run(tmp_path / 'rounds')], {}))
+    assert 'rounds is +11.0 mIoU from source-only' in text
+    assert 'rounds, ensemble: a test; it trains nothing' in text
+    assert 'not finished' not in text.replace('source-only: 60 of 100 iterations: not finished', '')
+
+
+def test_a_training_by_epochs_is_not_called_unfinished(tmp_path):
+    folder = write_run(tmp_path / 'a')
+    next(folder.glob('*/vis_data/config.py')).write_text('train_cfg = dict(max_epochs=3)')
+    text = text_of(make_report([read_run(folder)], {}))
+    assert 'a: 100 iterations' in text
+    assert 'not finished' not in text
+
+
+def test_names_are_no_formulas_and_none_is_hidden(tmp_path):
+    """matplotlib hides labels that begin with an underscore from legends."""
+    folder = write_run(tmp_path / 'a', **{'pseudo._background_': 60.0, 'pseudo.cost $x_{$': 40.0})
+    run = read_run(folder, '_a $x_{$')
+    found = make_predictions(tmp_path)
+    found.classes = ('_background_', 'cost $x_{$')
+    assert make_report([run], {run.name: found}).render()
+    shown = [each.get_text() for each in plot_pseudo_labels(run).axes[0].get_legend().get_texts()]
+    assert [each.lstrip('\u200b') for each in shown] == [r'cost \$x_{\$', '_background_']
 
 
 def test_nothing_logged_gives_a_page_too(tmp_path):

@@ -65,6 +65,28 @@ def test_data_that_are_gone_cost_the_pictures_alone(trained, run_tool):
     assert 'run: no predictions:' in (trained.parent / 'page.html').read_text()
 
 
+def test_of_joined_data_sets_each_gives_its_first_images(trained):
+    run = read_run(trained)
+    text = run.config.read_text()
+    joined = (
+        '\nfirst = test_dataloader["dataset"]\n'
+        'test_dataloader["dataset"] = dict(type="ConcatDataset", datasets=[first, dict(first)])\n'
+    )
+    run.config.write_text(text + joined)
+    assert len(predict(run, 2).images) == 2
+
+
+def test_images_without_labels_cost_the_pictures_alone(trained, run_tool):
+    for config in trained.glob('*/vis_data/config.py'):
+        before, after = config.read_text().split('test_dataloader', 1)
+        label = "dict(type='LoadAnnotations'),"
+        assert label in after
+        config.write_text(before + 'test_dataloader' + after.replace(label, '', 1))
+    assert run_tool('report.py', trained, '--out', 'page.html').code == 0
+    page = (trained.parent / 'page.html').read_text()
+    assert 'comes without a label; the test pipeline of the config needs LoadAnnotations' in page
+
+
 @pytest.mark.parametrize(
     ('args', 'said'),
     [

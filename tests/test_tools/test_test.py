@@ -39,6 +39,12 @@ def test_hooks_that_a_config_leaves_out_are_left_out(run_tool, checkpoint, tmp_p
     assert 'mIoU' in score(tmp_path / 'work_dirs/adaptsegnet_toy')
 
 
+def test_settings_of_hooks_that_only_train_do_not_matter(run_tool, checkpoint, tmp_path):
+    given = ['default_hooks.divergence.patience=3', 'default_hooks.pseudo_labels.interval=2']
+    assert run_tool('test.py', TOY, checkpoint, *OPTIONS, *given).code == 0
+    assert 'mIoU' in score(tmp_path / 'work_dirs/adaptsegnet_toy')
+
+
 def test_out_writes_one_prediction_per_image(run_tool, checkpoint, tmp_path):
     args = ['--out', tmp_path / 'out', '--work-dir', tmp_path / 'work']
     assert run_tool('test.py', TOY, checkpoint, *args, *OPTIONS).code == 0
