@@ -85,7 +85,7 @@ def plot_pseudo_labels(run: Run) -> Figure | None:
     labels = [_plain(name.removeprefix(PSEUDO)) for name in names]
     axes.stackplot(steps, heights, labels=labels, colors=colours)
     _finish(axes, 'Classes of the pseudo labels, in percent of the target pixels')
-    axes.set_ylim(0, 100)
+    axes.set(ylim=(0, 100), xlim=(steps[0], max(steps[-1], steps[0] + 1)))
     axes.legend(*(each[::-1] for each in axes.get_legend_handles_labels()), **_LEGEND)
     return figure
 
