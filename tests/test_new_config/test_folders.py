@@ -162,5 +162,5 @@ def test_a_photo_is_turned_as_the_training_turns_it(tmp_path):
     labels = save(tmp_path / 'labels', ['a.png'], np.zeros((6, 4), np.uint8))
     assert look_at(images, labels, CLASSES).smallest == (6, 4)
     save(labels, ['a.png'])
-    with pytest.raises(UserError, match='is 4 x 6 .* but its image 6 x 4'):
+    with pytest.raises(UserError, match=r'is 4 x 6 .* but its image 6 x 4'):
         look_at(images, labels, CLASSES)
