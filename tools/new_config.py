@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmseg_da.datasets.outputs import require_writable
 from mmseg_da.errors import UserError, user_errors
-from mmseg_da.new_config import METHODS, Choices, Folder, look_at, write_config
+from mmseg_da.new_config import METHODS, Choices, Folder, class_names, look_at, write_config
 from mmseg_da.visualization import require_absent
 
 
@@ -59,27 +59,6 @@ def _sides(text: str) -> tuple[int, int]:
     if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
         raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x512')
     return int(sides[0]), int(sides[1])
-
-
-def class_names(text: str) -> tuple[str, ...]:
-    """The names of ``--classes``, from the text or from the file that it names."""
-    if text.startswith('@'):
-        file = Path(text[1:])
-        if not file.is_file():
-            raise UserError(f'--classes {text}: no such file')
-        names = file.read_text(encoding='utf-8').splitlines()
-    else:
-        names = text.split(',')
-    names = tuple(name.strip() for name in names if name.strip())
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise UserError(f'--classes: {doubled[0]!r} is named twice')
-    if not 2 <= len(names) <= 255:
-        raise UserError(
-            f'--classes: {len(names)} names; a segmentor tells 2 to 255 classes apart. What is no '
-            'class of interest is a class, too, such as background'
-        )
-    return names
 
 
 def _folder(args: argparse.Namespace, classes: tuple[str, ...], folders: list[Path]) -> Folder:

@@ -187,7 +187,7 @@ def test_classes_may_stand_in_a_file_and_labels_count_from_one(data):
     for file in (data / 'here/labels').iterdir():
         Image.fromarray(np.asarray(Image.open(file)) + 1).save(file)
     names = data / 'names.txt'
-    names.write_text('meadow\nhouse\n\nlake\n')
+    names.write_text('meadow\nhouse\nlake\n\n')
     more = ['--classes', f'@{names}', '--reduce-zero-label']
     assert start(TOOL, *arguments(data, *more, val=False)) == 0
     source = Config.fromfile(data / 'new.py').train_dataloader.dataset.source
