@@ -66,7 +66,8 @@ def look_at(
 
     Raises:
         UserError: A folder is missing or empty, an image has no label, cannot be read or has
-            another size than its label, a label holds colours or an id that is no class; names it.
+            another size than its label, a label holds colours or an id that is no class, or all hold
+            0 and 255 alone; names it.
     """
     for folder in filter(None, (images, labels)):
         if not folder.is_dir():
@@ -86,6 +87,12 @@ def look_at(
         raise UserError(_listed(problems, len(found)))
     sizes = np.array([size for size, _ in found])
     pixels = sum(counts for _, counts in found)
+    if labels and not pixels[1:IGNORE].any() and pixels[IGNORE]:
+        raise UserError(
+            f'{labels}: the labels hold nothing but 0 and {IGNORE}, and {IGNORE} is ignored: write '
+            'what is white in a mask as 1'
+        )
+    pixels = pixels[int(zero_is_ignored) :][: len(classes)]
     return Folder(
         images.absolute(),
         labels and labels.absolute(),
@@ -102,16 +109,15 @@ def look_at(
 def _look(
     pair: tuple[Path, Path | None], num_classes: int, zero_is_ignored: bool
 ) -> tuple[tuple[int, int], np.ndarray] | str:
-    """Height and width of an image and the pixels of each class in its label, or what is wrong."""
+    """Height and width of an image and the pixels of each id in its label, or what is wrong."""
     image, label = pair
-    nothing = np.zeros(num_classes, np.int64)
     try:
         pixels, _ = read_rgb(image)  # turned, as training reads it
     except ValueError as error:
         return f'{image}: the image {error}'
     size = pixels.shape[:2]
     if label is None:
-        return size, nothing
+        return size, np.zeros(IGNORE + 1, np.int64)
     try:
         ids = read_indices(label)
     except (OSError, ValueError) as error:
@@ -124,7 +130,7 @@ def _look(
     beyond = np.flatnonzero(counts[first + num_classes : IGNORE])
     if beyond.size:
         return _beyond(label, first + num_classes + int(beyond[-1]), first, num_classes)
-    return size, counts[first : first + num_classes]
+    return size, counts
 
 
 def _beyond(label: Path, found: int, first: int, num_classes: int) -> str:

@@ -164,3 +164,12 @@ def test_a_photo_is_turned_as_the_training_turns_it(tmp_path):
     save(labels, ['a.png'])
     with pytest.raises(UserError, match=r'is 4 x 6 .* but its image 6 x 4'):
         look_at(images, labels, CLASSES)
+
+
+def test_masks_of_0_and_255_are_told(tmp_path):
+    mask = np.array([[0, 255], [255, 255]], np.uint8)
+    folders = [save(tmp_path / name, ['a.png', 'b.png'], mask) for name in ('images', 'labels')]
+    with pytest.raises(UserError, match=r'labels: .*nothing but 0 and 255.*write .* as 1'):
+        look_at(*folders, CLASSES)
+    save(folders[1], ['b.png'], mask & 1)
+    assert look_at(*folders, CLASSES).shares == (0.4, 0.6, 0)

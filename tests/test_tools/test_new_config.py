@@ -218,7 +218,11 @@ MISTAKES = dict(
         'is 48 x 71 .* but its image 51 x 71',
     ),
     unpaired=(lambda d: (d / 'here/labels/a2.png').unlink(), (), r'a2\.jpg: has no label'),
-    corrupt=(lambda d: (d / 'there/images/b1.jpg').write_text('x'), (), r'b1\.jpg: the image cannot be read \(it is no picture\)'),
+    corrupt=(
+        lambda d: (d / 'there/images/b1.jpg').write_text('x'),
+        (),
+        r'b1\.jpg: the image cannot be read \(it is no picture\)',
+    ),
     kinds=(
         lambda d: (d / 'there/images/b1.jpg').rename(d / 'there/images/b1.png'),
         (),
