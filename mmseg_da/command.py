@@ -13,8 +13,8 @@ _INTERNAL = {'dist_run', 'launching'}  # what other tools start
 _USAGE = """usage: mmseg-da TOOL [arguments]
        mmseg-da TOOL --help
 
-Runs a tool of mmseg_da, as `python tools/TOOL.py` does in a clone. A config that is no file here, such
-as small/adaptsegnet_toy.py, is looked for among those of the package, in
+Runs a tool of mmseg_da, as `python tools/TOOL.py` does in a clone. A config to read that is no file
+here, such as small/adaptsegnet_toy.py, is looked for among those of the package, in
 {configs}
 
 tools:
@@ -43,15 +43,28 @@ def tools() -> dict[str, Path]:
     return {name: path for name, path in found.items() if name not in _INTERNAL}
 
 
-def with_configs(arguments: list[str]) -> list[str]:
-    """Arguments in which names of configs of ours are paths; what is a file here stays."""
+def with_configs(tool: str, arguments: list[str]) -> list[str]:
+    """Arguments in which names of configs of ours are paths; what is a file here stays.
+
+    Args:
+        tool: Name of the tool, one of :func:`tools`.
+        arguments: Of the tool; those that name a file to write stay, too.
+    """
     folder = home() / 'configs'
     return [
         str(folder / each)
-        if each.endswith('.py') and not Path(each).exists() and (folder / each).is_file()
+        if each.endswith('.py')
+        and _reads(tool, before)
+        and not Path(each).exists()
+        and (folder / each).is_file()
         else each
-        for each in arguments
+        for before, each in zip(['', *arguments], arguments, strict=False)
     ]
+
+
+def _reads(tool: str, before: str) -> bool:
+    """Whether a tool reads the file that it is given after another argument."""
+    return before == '--segmentor' if tool == 'new_config' else before != '--out'
 
 
 def usage() -> str:
@@ -81,10 +94,11 @@ def _main(arguments: list[str]) -> None:
         print(usage())
         return
     name, *rest = arguments
-    path = tools().get(name.removesuffix('.py').removesuffix('.sh'))
+    tool = name.removesuffix('.py').removesuffix('.sh')
+    path = tools().get(tool)
     if path is None:
         raise UserError(f'there is no tool {name!r}, only {", ".join(tools())}')
-    rest = with_configs(rest)
+    rest = with_configs(tool, rest)
     if path.suffix == '.sh':
         os.environ.setdefault('PYTHON', sys.executable)
         os.execvp('bash', ['bash', str(path), *rest])

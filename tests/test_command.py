@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import mmseg_da
 from mmseg_da import command
@@ -45,10 +46,33 @@ def test_a_config_is_looked_for_here_and_then_in_the_package(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     given = ['small/advent_toy.py', '--out', 'other.py', 'a=small/advent_toy.py']
     ours = str(ROOT / 'configs/small/advent_toy.py')
-    assert command.with_configs(given) == [ours, *given[1:]]
+    assert command.with_configs('train', given) == [ours, *given[1:]]
     (tmp_path / 'small').mkdir()
     (tmp_path / 'small/advent_toy.py').touch()
-    assert command.with_configs(given) == given
+    assert command.with_configs('train', given) == given
+
+
+def test_what_a_tool_writes_is_no_config_of_ours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name, head = 'dacs_gta2cs.py', '_base_/models/deeplabv2_r101.py'
+    given = [name, '--target', name, '--segmentor', head, '--force']
+    ours = str(ROOT / 'configs' / head)
+    assert (ROOT / 'configs' / name).is_file()
+    assert command.with_configs('new_config', given) == [*given[:4], ours, '--force']
+    given = ['--out', name, f'--out={name}', name]
+    assert command.with_configs('print_config', given) == [*given[:3], str(ROOT / 'configs' / name)]
+
+
+def test_a_new_config_is_written_where_the_user_is(tmp_path, monkeypatch):
+    ours = (ROOT / 'configs/dacs_gta2cs.py').read_bytes()
+    for folder in ('images', 'labels'):
+        (tmp_path / folder).mkdir()
+        Image.new('L', (64, 64)).save(tmp_path / folder / 'a.png')
+    monkeypatch.chdir(tmp_path)
+    folders = ['--source', 'images', 'labels', '--target', 'images', '--classes', 'road,sky']
+    assert run(monkeypatch, 'new_config', 'dacs_gta2cs.py', *folders, '--nproc', '1') == 0
+    assert 'road' in (tmp_path / 'dacs_gta2cs.py').read_text()
+    assert (ROOT / 'configs/dacs_gta2cs.py').read_bytes() == ours
 
 
 @pytest.mark.stack

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from mmseg_da.datasets.outputs import require_writable
+from mmseg_da.datasets.pictures import find_pictures
 from mmseg_da.errors import UserError, user_errors
-from mmseg_da.new_config import METHODS, Choices, Folder, look_at, write_config
+from mmseg_da.new_config import METHODS, Choices, Folder, class_names, look_at, write_config
 from mmseg_da.visualization import require_absent
 
 
@@ -61,27 +62,6 @@ def _sides(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def class_names(text: str) -> tuple[str, ...]:
-    """The names of ``--classes``, from the text or from the file that it names."""
-    if text.startswith('@'):
-        file = Path(text[1:])
-        if not file.is_file():
-            raise UserError(f'--classes {text}: no such file')
-        names = file.read_text(encoding='utf-8').splitlines()
-    else:
-        names = text.split(',')
-    names = tuple(name.strip() for name in names if name.strip())
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise UserError(f'--classes: {doubled[0]!r} is named twice')
-    if not 2 <= len(names) <= 255:
-        raise UserError(
-            f'--classes: {len(names)} names; a segmentor tells 2 to 255 classes apart. What is no '
-            'class of interest is a class, too, such as background'
-        )
-    return names
-
-
 def _folder(args: argparse.Namespace, classes: tuple[str, ...], folders: list[Path]) -> Folder:
     labels = folders[1] if len(folders) > 1 else None
     return look_at(
@@ -90,10 +70,24 @@ def _folder(args: argparse.Namespace, classes: tuple[str, ...], folders: list[Pa
         classes,
         most=args.images,
         nproc=args.nproc,
-        # The source's, if given: the target's images may end otherwise.
-        suffixes=(args.img_suffix, args.seg_map_suffix) if labels else (None, None),
+        suffixes=_ends(args, folders[0]),
         zero_is_ignored=args.reduce_zero_label,
     )
+
+
+def _ends(args: argparse.Namespace, images: Path) -> tuple[str | None, str | None]:
+    """The ends that were given, which are the source's: the target's names may be others."""
+    given = args.img_suffix
+    if given is None or images == args.source[0] or not images.is_dir():
+        return given, args.seg_map_suffix
+    has = any(str(name).endswith(given) for name in find_pictures(images))
+    return (given, args.seg_map_suffix) if has else (None, None)
+
+
+def _told(what: str, folder: Folder) -> str:
+    ends = f'*{folder.img_suffix}'
+    ends += f' with *{folder.seg_map_suffix}' if folder.labels else ''
+    return f'{what}: {folder.count} images ({ends}), {folder.looked_at} looked at'
 
 
 def _require_sane(args: argparse.Namespace) -> None:
@@ -124,11 +118,14 @@ def main() -> None:
         zero_is_ignored=args.reduce_zero_label,
     )
     write_config(args.out, source, target, val, choices)
-    print(f'source: {source.count} images, {source.looked_at} looked at')
+    print(_told('source', source))
     for name, share in zip(classes, source.shares, strict=True):
         print(f'  {name}: {share:.2%} of the labelled pixels{"" if share else " - NONE"}')
-    print(f'target: {target.count} images, {target.looked_at} looked at')
-    print(f'Wrote {args.out}. Train it: python tools/train.py {args.out}')
+    print(_told('target', target))
+    if val:
+        print(_told('validation', val))
+    print(f'Wrote {args.out}. Look at it before a long training: python tools/doctor.py {args.out}')
+    print(f'Train it: python tools/train.py {args.out}')
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmseg_da.errors import UserError
 
@@ -103,6 +103,8 @@ def read_rgb(path: Path) -> tuple[np.ndarray, str | None]:
                 alpha = picture.mode in _WITH_ALPHA or 'transparency' in picture.info
                 grey = picture.mode in _WITHOUT_COLOUR
                 pixels = np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
+    except UnidentifiedImageError as error:
+        raise ValueError('cannot be read (it is no picture)') from error
     except Exception as error:  # Pillow raises anything from OSError to struct.error
         raise ValueError(f'cannot be read ({" ".join(str(error).split())[:200]})') from error
     if bits:

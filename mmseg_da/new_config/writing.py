@@ -2,10 +2,10 @@
 
 import colorsys
 import os
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jinja2
@@ -89,6 +89,7 @@ def write_config(
         stem=file.stem,
         base=choices.segmentor and str(choices.segmentor.absolute()),
         base_keys=set(base or ()),
+        imports=_imports(base),
         classes=choices.classes,
         palette=_palette(len(choices.classes)),
         spans=dict(source=_span(source), target=_span(target)),
@@ -113,13 +114,27 @@ def write_config(
         **_heads(base, len(choices.classes)),
         **_look(base),
     )
+    _require_valid(text, file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text.encode())
     except OSError as error:
         raise UserError(f'{file}: cannot write the config: {error}') from None
-    read_config(str(file), None)
     return text
+
+
+def _require_valid(text: str, file: Path) -> None:
+    """Read a config, as a training does, before it stands under its name."""
+    with TemporaryDirectory() as folder:
+        draft = Path(folder, file.name)
+        draft.write_bytes(text.encode())
+        try:
+            Config.fromfile(draft)
+        except Exception as error:  # a config is Python: anything may come
+            raise UserError(
+                f'{file}: what was to be written is not a valid config ({error}): nothing is '
+                'written. Change names of classes or folders, or the --segmentor'
+            ) from error
 
 
 def _environment() -> jinja2.Environment:
@@ -130,7 +145,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(repr=repr, wrapped=_wrapped)
+    environment.filters.update(repr=_quoted, wrapped=_wrapped)
     return environment
 
 
@@ -143,6 +158,13 @@ def _segmentor(file: Path) -> Config:
             'EncoderDecoder, which the new config adapts'
         )
     return cfg
+
+
+def _imports(base: Config | None) -> list[str]:
+    """The modules that register what the config names: those of the segmentor's, and ours."""
+    theirs = ((base or {}).get('custom_imports') or {}).get('imports') or []
+    theirs = [theirs] if isinstance(theirs, str) else theirs
+    return [*(each for each in theirs if each != 'mmseg_da'), 'mmseg_da']
 
 
 def _crop(folders: Sequence[Folder], asked: tuple[int, int] | None) -> tuple[tuple[int, int], str]:
@@ -210,11 +232,21 @@ def _span(folder: Folder) -> str:
     return first if first == last else f'{first} to {last}'
 
 
+def _quoted(value: object) -> str:
+    """A value as Python, in which mmengine sees no variables of its own."""
+    return repr(value).replace('{{', '{\\x7b')
+
+
 def _wrapped(values: Sequence[object]) -> str:
     """A tuple or list over several lines, where it is long."""
     ends = '()' if isinstance(values, tuple) else '[]'
-    inner = ', '.join(map(repr, values)) + (',' if len(values) == 1 else '')
-    if len(inner) < 70:
-        return f'{ends[0]}{inner}{ends[1]}'
-    lines = textwrap.fill(inner, 84, break_long_words=False, break_on_hyphens=False)
-    return f'{ends[0]}\n{textwrap.indent(lines, " " * 8)},\n    {ends[1]}'
+    items = [f'{_quoted(each)},' for each in values]
+    if sum(map(len, items)) + len(items) < 72:
+        inner = ' '.join(items)
+        return f'{ends[0]}{inner if len(items) == 1 else inner[:-1]}{ends[1]}'
+    lines = ['']
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > 84:
+            lines.append('')
+        lines[-1] += f' {item}' if lines[-1] else item
+    return '\n'.join([ends[0], *(f'        {line}' for line in lines), f'    {ends[1]}'])

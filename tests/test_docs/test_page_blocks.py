@@ -93,7 +93,7 @@ def test_a_documented_command_is_one(command):
     elif program == 'mmseg-da':
         assert rest[0] == '--help' or rest[0] in tools(), f'{command.where}: no tool {rest[0]}'
         if rest[0] != '--help':
-            check_arguments(tools()[rest[0]], with_configs(rest[1:]), command)
+            check_arguments(tools()[rest[0]], with_configs(rest[0], rest[1:]), command)
     else:
         assert program in ('ln', 'pip', 'git', 'cd', '.'), f'{command.where}: what is {program}?'
 

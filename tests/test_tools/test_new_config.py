@@ -187,7 +187,7 @@ def test_classes_may_stand_in_a_file_and_labels_count_from_one(data):
     for file in (data / 'here/labels').iterdir():
         Image.fromarray(np.asarray(Image.open(file)) + 1).save(file)
     names = data / 'names.txt'
-    names.write_text('meadow\nhouse\n\nlake\n')
+    names.write_text('meadow\nhouse\nlake\n\n')
     more = ['--classes', f'@{names}', '--reduce-zero-label']
     assert start(TOOL, *arguments(data, *more, val=False)) == 0
     source = Config.fromfile(data / 'new.py').train_dataloader.dataset.source
@@ -218,7 +218,11 @@ MISTAKES = dict(
         'is 48 x 71 .* but its image 51 x 71',
     ),
     unpaired=(lambda d: (d / 'here/labels/a2.png').unlink(), (), r'a2\.jpg: has no label'),
-    corrupt=(lambda d: (d / 'there/images/b1.jpg').write_text('x'), (), r'b1\.jpg: is no image'),
+    corrupt=(
+        lambda d: (d / 'there/images/b1.jpg').write_text('x'),
+        (),
+        r'b1\.jpg: the image cannot be read \(it is no picture\)',
+    ),
     kinds=(
         lambda d: (d / 'there/images/b1.jpg').rename(d / 'there/images/b1.png'),
         (),
