@@ -114,6 +114,10 @@ def read_indices(path: Path) -> np.ndarray:
     """
     with _open(_sound_png(path), 'cannot be read') as image:
         mode, ids = image.mode, np.asarray(image)
+    if mode == '1':
+        raise ValueError(
+            'has 1 bit per pixel, which is read in several ways: save it with 8 bits per pixel'
+        )
     if mode not in ('L', 'P'):
         raise ValueError(f'holds {mode} colours instead of one id per pixel')
     return ids

@@ -200,6 +200,8 @@ def break_label(path, how):
         path.write_bytes(path.read_bytes()[:900])
     elif how == 'colours':
         Image.new('RGB', (3, 2), (128, 64, 128)).save(path)
+    elif how == 'bits':
+        Image.new('1', (3, 2), 1).save(path)
     elif how == 'size':
         Image.fromarray(IDS.T.copy()).save(path)
     else:
@@ -209,6 +211,7 @@ def break_label(path, how):
 REASONS = {
     'truncated': r'cannot be read \(.*[Tt]runcated',
     'colours': 'holds RGB colours',
+    'bits': 'has 1 bit per pixel, which is read in several ways: save it with 8',
     'size': r'is 2x3, but its image .*00002\.png is 3x2',
     'id': r'holds id 35, outside 0\.\.34',
 }
