@@ -27,7 +27,9 @@ _MAPPINGS = (
     *(f'{loader}{part}' for loader in _LOADERS for part in ('', '.dataset')),
     'optim_wrapper',
     'train_cfg',
+    'default_hooks',
 )
+_OPTIONAL = ('model.data_preprocessor', *_LOADERS, 'optim_wrapper', 'train_cfg', 'default_hooks')
 _TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
 _PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
 _DOMAINS = ('source', 'target', 'labelled')
@@ -45,8 +47,19 @@ def check_settings(cfg: Config) -> None:
     Raises:
         UserError: One is of the wrong kind or out of range; names the config, the key and the value.
     """
+    for problem in setting_problems(cfg):
+        raise UserError(problem)
+
+
+def setting_problems(cfg: Config) -> Iterator[str]:
+    """Everything that :func:`check_settings` refuses, one message after the other.
+
+    Args:
+        cfg: A training or test config.
+    """
     if cfg.get('model') is None:
-        raise UserError(f'{cfg.filename}: `model` is missing')
+        yield f'{cfg.filename}: `model` is missing'
+        return
     for check in (
         _scope,
         _structure,
@@ -58,7 +71,7 @@ def check_settings(cfg: Config) -> None:
         _checkpoints,
     ):
         for key, value, expected in check(cfg):
-            raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
+            yield f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}'
 
 
 def saves_last_iteration(cfg: Config) -> bool:
@@ -114,7 +127,7 @@ def _scope(cfg: Config) -> _Problems:
 def _structure(cfg: Config) -> _Problems:
     for key in _MAPPINGS:
         value = _at(cfg, key)
-        optional = key in ('model.data_preprocessor', *_LOADERS, 'optim_wrapper', 'train_cfg')
+        optional = key in _OPTIONAL
         if value is _ABSENT or (value is None and optional):
             continue
         if not isinstance(value, Mapping):
@@ -125,6 +138,19 @@ def _structure(cfg: Config) -> _Problems:
         workers = _at(cfg, f'{loader}.num_workers')
         if workers is not _ABSENT and not _is_count(workers, least=0):
             yield f'{loader}.num_workers', workers, 'an integer of 0 or more'
+    schedulers = _at(cfg, 'param_scheduler')
+    if not _are_schedulers(schedulers):
+        expected = "a list of dicts such as dict(type='PolyLR', end=40000, by_epoch=False)"
+        yield 'param_scheduler', schedulers, expected
+
+
+def _are_schedulers(value: Any) -> bool:
+    """Whether it is a scheduler, a list of them, either of these by the name of a part, or none."""
+    if value is _ABSENT or value is None:
+        return True
+    parts = value.values() if isinstance(value, Mapping) and 'type' not in value else [value]
+    lists = [part if isinstance(part, list | tuple) else [part] for part in parts if part is not None]
+    return all(isinstance(each, Mapping) and 'type' in each for part in lists for each in part)
 
 
 def _counts(cfg: Config) -> _Problems:
