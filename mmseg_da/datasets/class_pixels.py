@@ -92,9 +92,7 @@ def label_loader(dataset: BaseDataset) -> LoadAnnotations:
     )
 
 
-def _count(
-    task: '_Count', labels: Sequence[Mapping], of: int, nproc: int
-) -> list[np.ndarray]:
+def _count(task: '_Count', labels: Sequence[Mapping], of: int, nproc: int) -> list[np.ndarray]:
     """A row for each label, which are some or all of a number of them."""
     remedy = 'start again; where memory is short, with OMP_NUM_THREADS=1 and fewer other processes'
     nproc = min(nproc, _cores(), 1 + len(labels) // 8)

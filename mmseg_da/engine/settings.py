@@ -149,7 +149,9 @@ def _are_schedulers(value: Any) -> bool:
     if value is _ABSENT or value is None:
         return True
     parts = value.values() if isinstance(value, Mapping) and 'type' not in value else [value]
-    lists = [part if isinstance(part, list | tuple) else [part] for part in parts if part is not None]
+    lists = [
+        part if isinstance(part, list | tuple) else [part] for part in parts if part is not None
+    ]
     return all(isinstance(each, Mapping) and 'type' in each for part in lists for each in part)
 
 

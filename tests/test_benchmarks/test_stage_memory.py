@@ -124,7 +124,9 @@ def test_an_optimizer_that_is_not_known_is_told(tmp_path):
         stage_memory.held_bytes(stage)
 
 
-@pytest.mark.parametrize('name', ['fda_toy', 'fda_mbt_toy', 'fewlabel_toy', 'cbst_toy', 'merged_toy'])
+@pytest.mark.parametrize(
+    'name', ['fda_toy', 'fda_mbt_toy', 'fewlabel_toy', 'cbst_toy', 'merged_toy']
+)
 def test_shapes_tell_it_where_labels_or_images_are_special(name, tmp_path):
     """Translated by frequencies, labelled in part or by an earlier round, in merged classes."""
     cfg = load_config(str(ROOT / f'configs/small/{name}.py'), None, str(tmp_path))

@@ -56,7 +56,10 @@ def test_what_mmengine_takes_passes(settings):
         (dict(train_cfg=3), 'train_cfg is 3, but has to be a dict'),
         (dict(default_hooks=3), 'default_hooks is 3, but has to be a dict'),
         (dict(param_scheduler=3), 'param_scheduler is 3, but has to be a list of dicts'),
-        (dict(param_scheduler=['PolyLR']), r"param_scheduler is \['PolyLR'\], but has to be a list"),
+        (
+            dict(param_scheduler=['PolyLR']),
+            r"param_scheduler is \['PolyLR'\], but has to be a list",
+        ),
         (dict(param_scheduler=dict(end=5)), "param_scheduler is {'end': 5}, but has to be a list"),
         (dict(test_dataloader=dict(batch_size=1.5)), r'test_dataloader\.batch_size is 1\.5'),
         (

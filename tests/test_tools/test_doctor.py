@@ -76,6 +76,11 @@ def test_every_stage_is_looked_at(doctor):
         (['optim_wrapper.discriminators=None'], 'bad', 'discriminators'),
         (['model.objectives.adv_decode=None'], 'bad', 'discriminators has nothing to train'),
         (['train_dataloader.batch_size=0'], 'bad', 'train_dataloader.batch_size is 0'),
+        (['model.objectives.seg=3', 'optim_wrapper=x'], 'bad', 'model.objectives.seg is 3'),
+        (['model.objectives.seg=3', 'optim_wrapper=x'], 'bad', "optim_wrapper is 'x'"),
+        (['train_dataloader=None'], 'bad', 'train_dataloader is missing'),
+        (['val_dataloader=3'], 'bad', 'val_dataloader is 3'),
+        (['train_dataloader.dataset.type=No'], 'bad', 'No is not in the'),
         (['train_dataloader.num_workers=64'], 'warning', '64 workers for each of 1 processes'),
         (['data_preprocessor.size=(64,64)', 'crop_size=(64,64)'], 'good', 'in order'),
     ],
@@ -89,6 +94,21 @@ def test_settings(doctor, options, level, said):
 def test_the_schedule_that_fits_is_no_finding(doctor):
     _, found = doctor()
     assert not any('learning rates' in line for lines in found.values() for line in lines)
+
+
+@pytest.mark.parametrize('name', ['fda_toy', 'fewlabel_toy', 'cbst_toy'])
+def test_memory_is_computed_whatever_the_method(doctor, name):
+    done, found = doctor(config=str(ROOT / f'configs/small/{name}.py'))
+    assert found['bad'] == []
+    assert 'could not be computed' not in done.out
+    assert any('checkpoints of up to' in line for line in found['good'])
+
+
+def test_memory_that_is_not_known_gives_no_size_of_checkpoints(doctor):
+    kind = 'optim_wrapper.segmentor.optimizer.type=Rprop'
+    _, found = doctor(kind)
+    assert any('how much Rprop keeps is not known' in line for line in found['warning'])
+    assert any('how large checkpoints are is not known' in line for line in found['good'])
 
 
 def damage(own_data, part, change, number=0):
