@@ -45,7 +45,7 @@ def check_machine(stages: list[TrainingStage]) -> tuple[list[Finding], dict[str,
 
 def _memory(stage: TrainingStage, needed: float, gpus: int) -> Finding:
     batch = stage.cfg.train_dataloader.get('batch_size', 1)
-    text = f'{stage.name}: about {_size(needed)} for {batch} images of each domain in float32'
+    text = f'{stage.name}: about {_size(needed)} at batch_size={batch} in float32'
     if not gpus:
         return Finding(
             'good', 'machine', f'{text}, computed from shapes; not compared, without a GPU'

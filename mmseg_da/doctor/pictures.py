@@ -223,7 +223,7 @@ def gap(source: Look, target: Look) -> list[Finding]:
     if min(len(source.features), len(target.features)) < 8:
         return found
     accuracy = told_apart(source.features, target.features)
-    text = f'colours and edges alone tell the domains apart in {accuracy:.0%} of the images (50 % is guessing)'
+    text = f'colours and edges alone tell the domains apart in {100 * accuracy:.0f} % of the images (50 % is guessing)'
     if accuracy >= _EASY:
         text += ': a large gap in look, to which FDA, CyCADA or jitter answer'
     else:

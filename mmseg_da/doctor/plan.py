@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 from mmseg_da.datasets.presence import check_data
 from mmseg_da.doctor.findings import Finding, one_line
+from mmseg_da.engine.launch import build_model, config_errors
+from mmseg_da.engine.memory import dicts_in
 from mmseg_da.engine.settings import setting_problems
 from mmseg_da.engine.stage_kinds import TRAIN
 from mmseg_da.engine.stages import TrainingStage
@@ -20,14 +23,17 @@ def trains(stage: TrainingStage) -> bool:
 
 
 def wrong_settings(stage: TrainingStage) -> list[Finding]:
-    """Settings that a training would refuse, all of them. Nothing else is to be read before."""
+    """Settings that a training would refuse, all of them; without any, a model that cannot be built.
+
+    What else reads the settings of the stage relies on there being none.
+    """
     problems = list(setting_problems(stage.cfg))
     if trains(stage) and not problems:
         problems = [
             f'{stage.cfg.filename}: {key} is missing: a training needs it'
             for key in _NEEDED
             if not _at(stage.cfg, key)
-        ][:1]
+        ][:1] or _unbuilt(stage)
     return [Finding('bad', 'config', problem) for problem in problems]
 
 
@@ -46,7 +52,7 @@ def check_plan(stage: TrainingStage) -> list[Finding]:
     except Exception as error:  # of a class that is not there, or of arguments of the wrong kind
         found.append(Finding('bad', 'data', one_line(error)))
     if trains(stage):
-        found += [*_schedules(stage), *_optimizers(stage)]
+        found += _schedules(stage)
     if not found:
         found.append(Finding('good', 'config', f'{stage.name}: settings are in order'))
     return found
@@ -95,20 +101,18 @@ def _lists(schedulers: Any) -> Iterator[tuple[str, list]]:
         yield '', [schedulers] if isinstance(schedulers, Mapping) else list(schedulers)
 
 
-def _optimizers(stage: TrainingStage) -> Iterator[Finding]:
-    """Has every part an optimizer, and the other way round?"""
-    cfg = stage.cfg
-    wrapper = cfg.optim_wrapper
-    if wrapper.get('constructor') != 'PartwiseOptimWrapperConstructor':
-        return
-    objectives = (cfg.model.get('objectives') or {}).values()
-    rivals = any((each or {}).get('discriminator') for each in objectives)
-    if rivals and not wrapper.get('discriminators'):
-        yield Finding(
-            'bad',
-            'config',
-            f'{stage.name}: optim_wrapper has no `discriminators`, which would not learn',
-        )
-    if not rivals and wrapper.get('discriminators') and cfg.model.type == 'DomainAdaptor':
-        text = f'{stage.name}: optim_wrapper.discriminators has nothing to train: remove it'
-        yield Finding('bad', 'config', text)
+def _unbuilt(stage: TrainingStage) -> list[str]:
+    """Why the model, or its optimizers, cannot be built, if so."""
+    cfg = Config(stage.cfg.to_dict(), filename=stage.cfg.filename)
+    for part in dicts_in(cfg.optim_wrapper):
+        if 'AmpOptimWrapper' in str(part.get('type')):  # is built on a GPU alone
+            part.type = 'OptimWrapper'
+            for key in ('loss_scale', 'dtype'):
+                part.pop(key, None)
+    try:
+        model = build_model(cfg)
+        with config_errors(cfg):
+            build_optim_wrapper(model, cfg.optim_wrapper)
+    except Exception as error:  # a class may raise anything
+        return [f'{stage.name}: cannot be built: {one_line(error)}']
+    return []

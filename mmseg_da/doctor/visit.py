@@ -78,7 +78,8 @@ def examine(cfg: Config, path: str, most: int = 500, nproc: int = 1) -> Visit:
         most: Images of each domain to open.
         nproc: Processes that open them, and that count labels.
     """
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    scope = cfg.get('default_scope', 'mmseg')
+    init_default_scope(scope if isinstance(scope, str) else 'mmseg')
     visit, stages = Visit(path), trainings(cfg)
     sound = []
     for stage in stages:
@@ -144,7 +145,7 @@ def _appearance(page: Page, domains: list[Domain]) -> None:
     page.table(
         ['class', 'source, mean RGB', 'validation, mean RGB', 'difference'],
         rows,
-        'Of some images of both. Validation labels are used for this table alone.',
+        'Of some images of both. Nothing is tuned on the labels of the validation.',
     )
 
 

@@ -28,8 +28,14 @@ _MAPPINGS = (
     'optim_wrapper',
     'train_cfg',
     'default_hooks',
+    'default_hooks.checkpoint',
 )
-_OPTIONAL = ('model.data_preprocessor', *_LOADERS, 'optim_wrapper', 'train_cfg', 'default_hooks')
+_REQUIRED = (
+    'model',
+    'model.segmentor',
+    'model.objectives',
+    *(f'{each}.dataset' for each in _LOADERS),
+)
 _TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
 _PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
 _DOMAINS = ('source', 'target', 'labelled')
@@ -127,8 +133,7 @@ def _scope(cfg: Config) -> _Problems:
 def _structure(cfg: Config) -> _Problems:
     for key in _MAPPINGS:
         value = _at(cfg, key)
-        optional = key in _OPTIONAL
-        if value is _ABSENT or (value is None and optional):
+        if value is _ABSENT or (value is None and key not in _REQUIRED):
             continue
         if not isinstance(value, Mapping):
             yield key, value, 'a dict'
@@ -207,6 +212,9 @@ def _preprocessors(cfg: Config) -> _Problems:
                 yield f'{name}.size_divisor', own['size_divisor'], 'left out where `size` is given'
             if not isinstance(own, Mapping):
                 continue
+            size = own.get('size')
+            if size is not None and not _is_size(size):
+                yield f'{name}.size', size, 'a pair of integers, (height, width)'
             mean, std = ({**shared, **own}.get(each) for each in ('mean', 'std'))
             if mean is not None and std is not None and _length(mean) != _length(std):
                 yield f'{name}.mean', mean, f'of the length of std, {std}'
@@ -230,6 +238,9 @@ def _checkpoints(cfg: Config) -> _Problems:
     if interval not in (_ABSENT, -1) and not _is_count(interval, least=1):
         expected = 'an integer of 1 or more, or -1 to save after the last iteration alone'
         yield f'{key}.interval', interval, expected
+    kept = _at(cfg, f'{key}.max_keep_ckpts')
+    if kept is not _ABSENT and not _is_count(kept, least=-1):
+        yield f'{key}.max_keep_ckpts', kept, 'an integer, or -1 to keep all'
     if interval == -1 and _at(cfg, f'{key}.save_last') is False:
         expected = f'True where interval is -1; to save nothing at all, set {key}=None'
         yield f'{key}.save_last', False, expected
@@ -257,6 +268,10 @@ def _length(value: Any) -> int:
 
 def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_size(value: Any) -> bool:
+    return _length(value) == 2 and all(_is_count(each, least=1) for each in value)
 
 
 def _is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmseg_da.doctor.machine import _disk
 from mmseg_da.doctor.plan import _schedules, wrong_settings
 from mmseg_da.engine.stages import TrainingStage
+from mmseg_da.testing import toy_segformer
 
 WARM_UP = dict(type='LinearLR', start_factor=1e-6, end=100, by_epoch=False)
 POLY = dict(type='PolyLR', begin=0, by_epoch=False)
@@ -15,10 +16,10 @@ POLY = dict(type='PolyLR', begin=0, by_epoch=False)
 
 def stage(**settings):
     usual = dict(
-        model=dict(type='DomainAdaptor'),
+        model=toy_segformer(),
         train_cfg=dict(max_iters=500),
         train_dataloader=dict(dataset=dict(type='SourceTargetDataset')),
-        optim_wrapper=dict(optimizer=dict(type='SGD')),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
     )
     return TrainingStage('training', Config(usual | settings, filename=__file__))
 

@@ -54,6 +54,18 @@ def test_what_mmengine_takes_passes(settings):
         (dict(train_cfg=dict(max_iters=True)), r'train_cfg\.max_iters is True'),
         (dict(train_cfg=dict(max_epochs=0)), r'train_cfg\.max_epochs is 0'),
         (dict(train_cfg=3), 'train_cfg is 3, but has to be a dict'),
+        (dict(default_hooks=dict(checkpoint=3)), r'default_hooks\.checkpoint is 3, .* a dict'),
+        (
+            dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=None))),
+            r'checkpoint\.max_keep_ckpts is None, but has to be an integer, or -1 to keep all',
+        ),
+        *(
+            (
+                dict(model=MODEL | dict(data_preprocessor=dict(target=dict(size=size)))),
+                r'data_preprocessor\.target\.size is .* a pair of integers, \(height, width\)',
+            )
+            for size in (3, 'ab', (8,), (8, 0))
+        ),
         (dict(default_hooks=3), 'default_hooks is 3, but has to be a dict'),
         (dict(param_scheduler=3), 'param_scheduler is 3, but has to be a list of dicts'),
         (
