@@ -111,6 +111,8 @@ def _unbuilt(stage: TrainingStage) -> list[str]:
                 part.pop(key, None)
     try:
         model = build_model(cfg)
+        if hasattr(model.data_preprocessor, 'require_sizes'):  # ours
+            model.data_preprocessor.require_sizes()
         with config_errors(cfg):
             build_optim_wrapper(model, cfg.optim_wrapper)
     except Exception as error:  # a class may raise anything

@@ -84,6 +84,11 @@ def test_every_stage_is_looked_at(doctor):
         (['model.objectives.seg=3', 'optim_wrapper=x'], 'bad', "optim_wrapper is 'x'"),
         (['model.segmentor.backbone.type=No'], 'bad', 'cannot be built: '),
         (['model.segmentor.backbone.type=No'], 'bad', 'No is not in the'),
+        (
+            ['data_preprocessor.size=None', 'model.data_preprocessor.size=None'],
+            'bad',
+            'for the source',
+        ),
         (['optim_wrapper.segmentor=3'], 'bad', "but this model trains ['discriminators', 'segm"),
         (['optim_wrapper.segmentor.optimizer.foo=3'], 'bad', 'foo'),
         (['optim_wrapper.type=AmpOptimWrapper'], 'good', 'settings are in order'),
@@ -162,6 +167,7 @@ def test_copies_in_training_and_validation_are_named(doctor, own_data):
         (('no.py',), 'no.py: no such config'),
         ((TOY, '--images', '0'), '--images and --nproc must be 1 or more'),
         ((TOY, '--out', '.'), 'is a folder'),
+        ((CYCADA, '--cfg-options', 'optim_wrapper=3'), 'stages.source does not fit the config: '),
         ((TOY, '--cfg-options', 'work_dir=3'), 'work_dir is 3, but has to be the name of a folder'),
     ],
 )
