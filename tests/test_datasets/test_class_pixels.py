@@ -291,19 +291,3 @@ def test_real_labels(pair, tmp_path):
     found = class_pixels(dataset, cache=str(tmp_path))
     assert found.tolist() == plain_count(dataset, len(dataset.metainfo['classes']))
     assert class_pixels(dataset, cache=str(tmp_path)).tolist() == found.tolist()
-
-
-@pytest.mark.parametrize(('nproc', 'used'), [(1, 1), (3, 3), (16, 4)])
-def test_no_more_processes_count_than_are_allowed(tmp_path, monkeypatch, nproc, used):
-    for number, ids in enumerate(random_labels(60)):
-        write_label(tmp_path, str(number), ids)
-    asked = []
-
-    def alone(task, labels, nproc, remedy):
-        asked.append(nproc)
-        return map(task, labels)
-
-    monkeypatch.setattr(module, 'in_parallel', alone)
-    monkeypatch.setattr(module, '_cores', lambda: 4)
-    class_pixels(build(config(tmp_path)), nproc=nproc)
-    assert asked == [used]
