@@ -21,7 +21,9 @@ _NAMED = 10  # bad labels that a message names
 _MOST_PROCESSES = 16
 
 
-def class_pixels(dataset: BaseDataset, cache: str | None = None) -> np.ndarray:
+def class_pixels(
+    dataset: BaseDataset, cache: str | None = None, nproc: int = _MOST_PROCESSES
+) -> np.ndarray:
     """Count the pixels of each class in every label of a data set, or read what was counted before.
 
     Labels are loaded by the ``LoadAnnotations`` of its own pipeline and nothing after that, so that
@@ -33,6 +35,7 @@ def class_pixels(dataset: BaseDataset, cache: str | None = None) -> np.ndarray:
     Args:
         dataset: One of label files.
         cache: Folder of the cache, see :class:`PixelCache`.
+        nproc: Processes at most; there are no more than cores, and one for few labels.
 
     Returns:
         Pixels by image and class, int64 (images, classes). Ignored pixels are not among them.
@@ -45,7 +48,7 @@ def class_pixels(dataset: BaseDataset, cache: str | None = None) -> np.ndarray:
     failure = None
     if is_main_process():
         try:
-            outcome[0] = _class_pixels(dataset, cache)
+            outcome[0] = _class_pixels(dataset, cache, nproc)
         except Exception as error:  # the others wait to hear of it, whatever it is
             failure, outcome[1] = error, str(error) or type(error).__name__
     broadcast_object_list(outcome)
@@ -56,7 +59,7 @@ def class_pixels(dataset: BaseDataset, cache: str | None = None) -> np.ndarray:
     return outcome[0]
 
 
-def _class_pixels(dataset: BaseDataset, folder: str | None) -> np.ndarray:
+def _class_pixels(dataset: BaseDataset, folder: str | None, nproc: int) -> np.ndarray:
     loader, classes = label_loader(dataset), dataset.metainfo.get('classes') or ()
     labels = [dataset.get_data_info(index) for index in range(len(dataset))]
     if not classes or any('seg_map_path' not in each for each in labels):
@@ -71,7 +74,7 @@ def _class_pixels(dataset: BaseDataset, folder: str | None) -> np.ndarray:
         where = dataset.data_prefix.get('seg_map_path') or 'the source'
         print_log(f'rare_classes: counting the pixels of {len(new)} labels in {where}', 'current')
         task = _Count(copy.deepcopy(loader), len(classes))
-        rows = _count(task, [labels[index] for index in new], len(labels))
+        rows = _count(task, [labels[index] for index in new], len(labels), nproc)
         for index, row in zip(new, rows, strict=True):
             counts[index] = row
         cache.write(counts)
@@ -89,10 +92,10 @@ def label_loader(dataset: BaseDataset) -> LoadAnnotations:
     )
 
 
-def _count(task: '_Count', labels: Sequence[Mapping], of: int) -> list[np.ndarray]:
+def _count(task: '_Count', labels: Sequence[Mapping], of: int, nproc: int) -> list[np.ndarray]:
     """A row for each label, which are some or all of a number of them."""
     remedy = 'start again; where memory is short, with OMP_NUM_THREADS=1 and fewer other processes'
-    nproc = min(_MOST_PROCESSES, _cores(), 1 + len(labels) // 8)
+    nproc = min(nproc, _cores(), 1 + len(labels) // 8)
     found = in_parallel(task, labels, nproc, remedy)
     rows = list(progress(found, 'Pixels of each class', total=len(labels)))
     bad = [row for row in rows if isinstance(row, str)]

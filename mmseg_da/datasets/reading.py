@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
 from mmseg.datasets.transforms import PackSegInputs
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
+from mmseg_da.datasets.pictures import SUFFIXES
 from mmseg_da.errors import UserError
 
 IGNORE = 255
-_PICTURES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
+_PICTURES = (*SUFFIXES, '.gif')  # of labels, as in DRIVE
+_TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # how these files begin
 _WIDE = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N', 'F')  # Pillow's names of more than 8 bits
 
 
@@ -144,7 +146,9 @@ def what_is_wrong(path: str | Path, what: str) -> str | None:
             wide = what == 'label' and picture.mode in _WIDE and np.asarray(picture).max() > IGNORE
     except PermissionError:
         return f'{path}: no permission to read this {what}'
-    except Exception:  # Pillow raises OSError, SyntaxError, ValueError and its own
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError and its own
+        if isinstance(error, UnidentifiedImageError) and Path(path).read_bytes()[:4] in _TIFF:
+            return None  # of channels or numbers that Pillow does not know
         return f'{path}: is no {what}, or is damaged, e.g. by a copy that was cut short'
     if wide:
         return f'{path}: the label has ids above {IGNORE} (16 bits or more); labels have 8 bits'

@@ -1,23 +1,22 @@
 """The data sets that a config trains and validates on, one by one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, ConcatDataset
+from torch.utils.data import Dataset
 
 from mmseg_da.datasets import SourceTargetDataset
 from mmseg_da.datasets.class_pixels import class_pixels
 from mmseg_da.datasets.rare_class_sampling import partners_of
 from mmseg_da.datasets.reading import IGNORE
-from mmseg_da.doctor.findings import Finding
+from mmseg_da.doctor.findings import Finding, one_line
 from mmseg_da.errors import UserError
 from mmseg_da.registry import DATASETS
 
-# What a data set raises that cannot be made.
-_WRONG = (UserError, OSError, AssertionError, KeyError, TypeError, ValueError)
 _RARE = 1e-4  # of the labelled pixels
 
 
@@ -44,6 +43,17 @@ class Domain:
     partners: np.ndarray | None = None
 
     @property
+    def transforms(self) -> list[Any]:
+        """Of its pipeline, if it has one."""
+        return list(getattr(getattr(self.dataset, 'pipeline', None), 'transforms', ()))
+
+    def some(self, most: int) -> list[int]:
+        """Numbers of images, spread evenly: all, or as many as asked for."""
+        if not self.images:
+            return []
+        return np.unique(np.linspace(0, len(self.images) - 1, most).astype(int)).tolist()
+
+    @property
     def shares(self) -> dict[str, float]:
         """Of the labelled pixels, by class."""
         if self.pixels is None:
@@ -52,47 +62,59 @@ class Domain:
         return dict(zip(self.classes, (self.pixels / total).tolist(), strict=True))
 
 
-def domains_of(cfg: Config) -> tuple[list[Domain], list[Finding]]:
+def domains_of(cfg: Config, nproc: int = 1) -> tuple[list[Domain], list[Finding]]:
     """Every data set of a config, with the pixels of its classes, and what is wrong with them.
 
     Labels of the target's training images are not read. Sources' classes are counted as the target's.
+
+    Args:
+        cfg: A training config; a loader that is no dict is left out.
+        nproc: Processes that count.
     """
     domains, findings = [], []
     for name, build in _builders(cfg).items():
         try:
             domains += build()
-        except _WRONG as error:
-            findings.append(Finding('bad', 'data', f'{name}: {error}'))
+        except Exception as error:  # a data set that cannot be made says so in many ways
+            findings.append(Finding('bad', 'data', f'{name}: {one_line(error)}'))
     for domain in domains:
-        findings += _count(domain)
+        findings += _count(domain, nproc)
     return domains, findings
 
 
-def _builders(cfg: Config) -> dict[str, Any]:
-    found = {}
-    train = (cfg.get('train_dataloader') or {}).get('dataset')
+def _builders(cfg: Config) -> dict[str, Callable[[], list[Domain]]]:
+    found: dict[str, Callable[[], list[Domain]]] = {}
+    train, val = (_dataset(cfg.get(key)) for key in ('train_dataloader', 'val_dataloader'))
     if train is not None:
         found['training data'] = lambda: _training(DATASETS.build(train))
-    val = (cfg.get('val_dataloader') or {}).get('dataset')
     if val is not None:
-        found['validation data'] = lambda: _leaves('validation', DATASETS.build(val), True)
+        found['validation data'] = lambda: _domains('validation', DATASETS.build(val), True)
     return found
+
+
+def _dataset(loader: Any) -> Mapping[str, Any] | None:
+    found = loader.get('dataset') if isinstance(loader, Mapping) else None
+    return found if isinstance(found, Mapping) else None
 
 
 def _training(dataset: Any) -> list[Domain]:
     if not isinstance(dataset, SourceTargetDataset):
-        return _leaves('training', dataset, True)
-    found = _leaves('source', dataset.source, True)
-    for domain, table in zip(found, dataset.tables, strict=True):
-        domain.partners, domain.classes = partners_of(table), tuple(dataset.metainfo['classes'])
-    found += _leaves('target', dataset.target, False)
+        return _domains('training', dataset, True)
+    found = []
+    # A source may be wrapped, but has one table.
+    sources = dataset.source.datasets if len(dataset.tables) > 1 else [dataset.source]
+    for number, (source, table) in enumerate(zip(sources, dataset.tables, strict=True)):
+        for domain in _domains('source' if len(sources) == 1 else f'source {number}', source, True):
+            domain.partners, domain.classes = partners_of(table), tuple(dataset.metainfo['classes'])
+            found.append(domain)
+    found += _domains('target', dataset.target, False)
     if dataset.labelled is not None:
-        found += _leaves('labelled target', dataset.labelled, True)
+        found += _domains('labelled target', dataset.labelled, True)
     return found
 
 
-def _leaves(name: str, dataset: Any, has_labels: bool) -> list[Domain]:
-    parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
+def _domains(name: str, dataset: Any, has_labels: bool) -> list[Domain]:
+    parts = _unwrapped(dataset)
     made = []
     for number, part in enumerate(parts):
         part.full_init()
@@ -104,7 +126,15 @@ def _leaves(name: str, dataset: Any, has_labels: bool) -> list[Domain]:
     return made
 
 
-def _count(domain: Domain) -> list[Finding]:
+def _unwrapped(dataset: Any) -> list[Any]:
+    """The data sets inside of those that join or repeat them, such as RepeatDataset, each once."""
+    if isinstance(dataset, ConcatDataset):
+        return [part for each in dataset.datasets for part in _unwrapped(each)]
+    inner = getattr(dataset, 'dataset', None)
+    return _unwrapped(inner) if isinstance(inner, Dataset) else [dataset]
+
+
+def _count(domain: Domain, nproc: int) -> list[Finding]:
     found = [Finding('good', 'data', f'{domain.name}: {len(domain.images):,} images')]
     if not domain.has_labels:
         text = f'{domain.name}: labels are not needed, and not read'
@@ -112,7 +142,7 @@ def _count(domain: Domain) -> list[Finding]:
     if not isinstance(domain.dataset, BaseDataset) or not domain.classes:
         return [*found, Finding('warning', 'data', f'{domain.name}: its labels were not counted')]
     try:
-        counts = class_pixels(domain.dataset).sum(axis=0)
+        counts = class_pixels(domain.dataset, nproc=nproc).sum(axis=0)
     except UserError as error:
         return [*found, Finding('bad', 'data', str(error).replace('rare_classes', domain.name))]
     if domain.partners is not None:
@@ -159,10 +189,7 @@ def compare(domains: list[Domain]) -> list[Finding]:
     return found
 
 
-def settings_of(domain: Domain) -> Mapping[str, Any]:
-    """The crop of a domain's pipeline, ``(height, width)``, or nothing."""
-    for transform in getattr(domain.dataset.pipeline, 'transforms', ()):
-        size = getattr(transform, 'crop_size', None)
-        if size is not None:
-            return dict(crop_size=size)
-    return {}
+def crop_of(domain: Domain) -> tuple[int, int] | None:
+    """Height and width of the crops of a domain's pipeline, if it crops."""
+    sizes = (getattr(each, 'crop_size', None) for each in domain.transforms)
+    return next((size for size in sizes if size is not None), None)

@@ -27,3 +27,8 @@ class Finding:
 def worst(findings: Iterable[Finding]) -> Level:
     """The worst level that there is."""
     return max((each.level for each in findings), key=LEVELS.index, default='good')
+
+
+def one_line(error: Exception) -> str:
+    """What an exception says, on one line, or its kind if it says nothing."""
+    return ' '.join(str(error).split()) or type(error).__name__

@@ -3,18 +3,20 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from mmseg_da.datasets.parallel import in_parallel, progress
 from mmseg_da.datasets.reading import what_is_wrong
-from mmseg_da.doctor.domains import Domain, settings_of
+from mmseg_da.doctor.domains import Domain, crop_of
 from mmseg_da.doctor.findings import Finding
+from mmseg_da.doctor.loading import image_loader, read_pixels
 
 SIDE = 64  # of the thumbnails that colours and texture are measured on
 BINS = 8
@@ -47,13 +49,14 @@ def look_at(domain: Domain, most: int, nproc: int) -> tuple[Look | None, list[Fi
         most: Number of images.
         nproc: Processes.
     """
-    chosen = np.unique(np.linspace(0, len(domain.images) - 1, most).astype(int)).tolist()
-    files = [domain.images[i] for i in chosen]
-    seen = list(
-        progress(in_parallel(_see, files, nproc), f'Images of {domain.name}', total=len(files))
-    )
+    files = [domain.images[number] for number in domain.some(most)]
+    found = in_parallel(_See(image_loader(domain.dataset)), files, nproc)
+    seen = list(progress(found, f'Images of {domain.name}', total=len(files)))
     broken = [each for each in seen if isinstance(each, str)]
-    found = [Finding('bad', 'data', _listed(domain.name, broken))] if broken else []
+    found = []
+    if broken:
+        text = f'{domain.name}: {_listed(broken)}: repair or remove them'
+        found.append(Finding('bad', 'data', text))
     whole = [each for each in seen if not isinstance(each, str)]
     if not whole:
         return None, found
@@ -64,19 +67,27 @@ def look_at(domain: Domain, most: int, nproc: int) -> tuple[Look | None, list[Fi
     return look, found + _sizes(domain, look)
 
 
-def _listed(name: str, broken: Sequence[str]) -> str:
-    more = f', and {len(broken) - _NAMED} more' if len(broken) > _NAMED else ''
-    return f'{name}: {"; ".join(broken[:_NAMED])}{more}: repair or remove them'
+def _listed(texts: Sequence[str]) -> str:
+    more = f', and {len(texts) - _NAMED:,} more' if len(texts) > _NAMED else ''
+    return '; '.join(texts[:_NAMED]) + more
 
 
-def _see(file: str) -> tuple | str:
+@dataclass(frozen=True)
+class _See:
     """Size, features, and the mean colour and mean squared colour of an image, or what is wrong."""
-    wrong = what_is_wrong(file, 'image')
-    if wrong:
-        return wrong
-    with Image.open(file) as image:
-        size = image.height, image.width
-        small = image.convert('RGB').resize((SIDE, SIDE), Image.BOX)
+
+    loader: LoadImageFromFile
+
+    def __call__(self, file: str) -> tuple | str:
+        try:
+            problem = what_is_wrong(file, 'image')
+            return problem or _features(read_pixels(self.loader, file))
+        except ValueError as error:
+            return str(error)
+
+
+def _features(image: np.ndarray) -> tuple:
+    small = Image.fromarray(image).resize((SIDE, SIDE), Image.BOX)
     pixels = np.asarray(small, dtype=np.float64)
     grey = pixels.mean(axis=2)
     edges = np.hypot(np.diff(grey, axis=0)[:, :-1], np.diff(grey, axis=1)[:-1])
@@ -84,7 +95,7 @@ def _see(file: str) -> tuple | str:
     counts.append(np.histogram(edges, BINS, (0, 64))[0])
     features = np.concatenate(counts) / SIDE**2
     flat = pixels.reshape(-1, 3)
-    return size, features, flat.mean(axis=0), (flat**2).mean(axis=0)
+    return image.shape[:2], features, flat.mean(axis=0), (flat**2).mean(axis=0)
 
 
 def _sizes(domain: Domain, look: Look) -> list[Finding]:
@@ -93,11 +104,8 @@ def _sizes(domain: Domain, look: Look) -> list[Finding]:
     if len(look.sizes) > 1:
         span += f' to {max(heights)} x {max(widths)}, {len(look.sizes)} sizes'
     found = [Finding('good', 'data', f'{domain.name}: images of {span} (height x width)')]
-    crop = settings_of(domain).get('crop_size')
-    resized = any(
-        'Resize' in type(each).__name__
-        for each in getattr(domain.dataset.pipeline, 'transforms', ())
-    )
+    crop = crop_of(domain)
+    resized = any('Resize' in type(each).__name__ for each in domain.transforms)
     if crop and not resized and (min(heights) < crop[0] or min(widths) < crop[1]):
         text = (
             f'{domain.name}: crops are {crop[0]} x {crop[1]}, larger than some images, which are '
@@ -109,29 +117,40 @@ def _sizes(domain: Domain, look: Look) -> list[Finding]:
 
 
 def copies(domains: Sequence[Domain]) -> list[Finding]:
-    """Images that are in the training and in the validation, byte by byte."""
-    files: dict[int, dict[str, str]] = defaultdict(
-        dict
-    )  # by size in bytes: alike ones alone are read
+    """Images that are in the training and in the validation: the same file, or byte by byte."""
+    owners: dict[str, dict[str, str]] = defaultdict(dict)  # of each file, a domain by its side
     for domain in domains:
         for file in domain.images:
-            if os.path.isfile(file):
-                files[os.path.getsize(file)][file] = domain.name
-    seen: dict[bytes, tuple[str, str]] = {}
-    found = []
-    for alike in files.values():
-        if len({_side(name) for name in alike.values()}) < 2:
-            continue
-        for file, name in alike.items():
-            digest = _digest(file)
-            other = seen.setdefault(digest, (file, name))
-            if _side(other[1]) != _side(name):
-                found.append(f'{other[0]} ({other[1]}) and {file} ({name})')
+            owners[file].setdefault(_side(domain.name), domain.name)
+    found = [
+        f'{file} ({" and ".join(own.values())})' for file, own in owners.items() if len(own) > 1
+    ]
+    found += _equal({file: own for file, own in owners.items() if len(own) == 1})
     if not found:
         return []
-    more = f', and {len(found) - _NAMED} more' if len(found) > _NAMED else ''
-    text = f'the same images are in training and validation: {"; ".join(found[:_NAMED])}{more}: scores '
-    return [Finding('warning', 'data', text + 'flatter; take them out of one of both')]
+    text = (
+        f'the same images are in training and validation: {_listed(found)}: scores are too high; '
+    )
+    return [Finding('warning', 'data', text + 'take them out of one of both')]
+
+
+def _equal(owners: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Files of one side that have a copy on the other."""
+    by_size: dict[int, list[str]] = defaultdict(list)  # files of another size are not read
+    for file in owners:
+        if os.path.isfile(file):
+            by_size[os.path.getsize(file)].append(file)
+    seen: dict[bytes, str] = {}
+    found = []
+    for files in by_size.values():
+        if len({side for file in files for side in owners[file]}) < 2:
+            continue
+        for file in files:
+            first = seen.setdefault(_digest(file), file)
+            if owners[first].keys() != owners[file].keys():
+                both = (f'{each} ({"".join(owners[each].values())})' for each in (first, file))
+                found.append(' and '.join(both))
+    return found
 
 
 def _side(name: str) -> str:
@@ -204,7 +223,7 @@ def gap(source: Look, target: Look) -> list[Finding]:
     if min(len(source.features), len(target.features)) < 8:
         return found
     accuracy = told_apart(source.features, target.features)
-    text = f'colours and edges alone tell the domains apart in {accuracy:.0%} of the images (50 % is guessing)'
+    text = f'colours and edges alone tell the domains apart in {100 * accuracy:.0f} % of the images (50 % is guessing)'
     if accuracy >= _EASY:
         text += ': a large gap in look, to which FDA, CyCADA or jitter answer'
     else:

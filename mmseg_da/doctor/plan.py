@@ -1,164 +1,120 @@
-"""The config against itself and against the machine."""
+"""The config against itself."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 from mmseg_da.datasets.presence import check_data
-from mmseg_da.doctor.findings import Finding
-from mmseg_da.engine.memory import GIB, held_bytes, kept_bytes
-from mmseg_da.engine.settings import check_settings
+from mmseg_da.doctor.findings import Finding, one_line
+from mmseg_da.engine.launch import build_model, config_errors
+from mmseg_da.engine.memory import dicts_in
+from mmseg_da.engine.settings import setting_problems
 from mmseg_da.engine.stage_kinds import TRAIN
 from mmseg_da.engine.stages import TrainingStage
-from mmseg_da.errors import UserError
 
-_SPARE = 1.2  # of the memory that is computed, for temporary buffers
+_NEEDED = ('train_dataloader', 'train_dataloader.dataset', 'optim_wrapper', 'train_cfg')
+
+
+def trains(stage: TrainingStage) -> bool:
+    """Whether a stage is one that runs, and that trains."""
+    return stage.given is None and stage.kind == TRAIN
+
+
+def wrong_settings(stage: TrainingStage) -> list[Finding]:
+    """Settings that a training would refuse, all of them; without any, a model that cannot be built.
+
+    What else reads the settings of the stage relies on there being none.
+    """
+    problems = list(setting_problems(stage.cfg))
+    if trains(stage) and not problems:
+        problems = [
+            f'{stage.cfg.filename}: {key} is missing: a training needs it'
+            for key in _NEEDED
+            if not _at(stage.cfg, key)
+        ][:1] or _unbuilt(stage)
+    return [Finding('bad', 'config', problem) for problem in problems]
+
+
+def _at(cfg: Config, key: str) -> Any:
+    value: Any = cfg
+    for part in key.split('.'):
+        value = (value or {}).get(part)
+    return value
 
 
 def check_plan(stage: TrainingStage) -> list[Finding]:
-    """What is wrong with the settings of a training, all of it."""
-    cfg, found = stage.cfg, []
-    for check in (check_settings, check_data):
-        found += _caught('config' if check is check_settings else 'data', check, cfg)
-    found += list(_schedules(stage))
-    found += list(_optimizers(stage))
+    """What does not go together in a training whose settings are in order by themselves."""
+    found = []
+    try:
+        check_data(stage.cfg)
+    except Exception as error:  # of a class that is not there, or of arguments of the wrong kind
+        found.append(Finding('bad', 'data', one_line(error)))
+    if trains(stage):
+        found += _schedules(stage)
     if not found:
         found.append(Finding('good', 'config', f'{stage.name}: settings are in order'))
     return found
 
 
-def _caught(topic: str, check: Callable[[Any], None], cfg: Config) -> list[Finding]:
-    try:
-        check(cfg)
-    except UserError as error:
-        return [Finding('bad', topic, str(error))]
-    return []
-
-
 def _schedules(stage: TrainingStage) -> Iterator[Finding]:
     """Do the learning rates end when the training does?"""
-    length = (stage.cfg.get('train_cfg') or {}).get('max_iters')
+    length = stage.cfg.train_cfg.get('max_iters')
     for name, schedule in _lists(stage.cfg.get('param_scheduler')):
-        ends = [each.get('end') for each in schedule if each.get('type') != 'ConstantLR']
-        last = max((end for end in ends if isinstance(end, int)), default=None)
+        schedule = [each for each in schedule if not each.get('convert_to_iter_based')]
+        by_epoch = [each.type for each in schedule if each.get('by_epoch', _counts_epochs(each))]
+        if length and by_epoch:
+            text = f'{stage.name}: {by_epoch[0]} in param_scheduler{name} counts epochs, and a training by '
+            yield Finding('warning', 'config', f'{text}iterations has one: set its by_epoch=False')
+            continue
+        falling = {each.get('end', length): each.type for each in schedule if not _rises(each)}
+        last = max((end for end in falling if isinstance(end, int)), default=None)
         if not length or last is None or abs(last - length) <= 1:
             continue
-        what = (
-            'stop falling before the training ends'
-            if last < length
-            else 'have not fallen when it ends'
-        )
+        what = 'stop falling before the training ends'
+        if last > length:
+            what = 'have not fallen when it ends'
         text = f'{stage.name}: learning rates{name} end at iteration {last:,}, the training at {length:,}, so '
-        yield Finding(
-            'warning', 'config', f'{text}they {what}: set `end` of param_scheduler to {length + 1}'
-        )
+        text += f'they {what}: set `end` of {falling[last]} in param_scheduler to {length + 1}'
+        yield Finding('warning', 'config', text)
+
+
+def _rises(scheduler: Mapping[str, Any]) -> bool:
+    """Whether it is a warm-up, after which the rate stays."""
+    if scheduler.get('type') == 'LinearLR':
+        return scheduler.get('start_factor', 1 / 3) <= scheduler.get('end_factor', 1)
+    return scheduler.get('type') == 'ConstantLR'
+
+
+def _counts_epochs(scheduler: Mapping[str, Any]) -> bool:
+    """What mmengine takes `by_epoch` for, where it is not said; ours count iterations."""
+    return scheduler.get('type') != 'LinearDecayLR'
 
 
 def _lists(schedulers: Any) -> Iterator[tuple[str, list]]:
-    if isinstance(schedulers, dict):
-        if 'type' in schedulers:
-            yield '', [schedulers]
-        else:
-            yield from ((f' of {name}', list(each)) for name, each in schedulers.items())
+    """Schedulers by what they are of: `` of segmentor``, or nothing for all."""
+    if isinstance(schedulers, Mapping) and 'type' not in schedulers:
+        for name, own in schedulers.items():
+            yield from ((f' of {name}', each) for _, each in _lists(own))
     elif schedulers:
-        yield '', list(schedulers)
+        yield '', [schedulers] if isinstance(schedulers, Mapping) else list(schedulers)
 
 
-def _optimizers(stage: TrainingStage) -> Iterator[Finding]:
-    """Has every part an optimizer, and the other way round?"""
-    cfg = stage.cfg
-    wrapper = cfg.get('optim_wrapper') or {}
-    if wrapper.get('constructor') != 'PartwiseOptimWrapperConstructor':
-        return
-    objectives = (cfg.model.get('objectives') or {}).values()
-    rivals = any((each or {}).get('discriminator') for each in objectives)
-    if rivals and not wrapper.get('discriminators'):
-        yield Finding(
-            'bad',
-            'config',
-            f'{stage.name}: optim_wrapper has no `discriminators`, which would not learn',
-        )
-    if not rivals and wrapper.get('discriminators') and cfg.model.type == 'DomainAdaptor':
-        text = f'{stage.name}: optim_wrapper.discriminators has nothing to train: remove it'
-        yield Finding('bad', 'config', text)
-
-
-def check_machine(stages: list[TrainingStage]) -> tuple[list[Finding], dict[str, dict[str, float]]]:
-    """Memory, disk, processors; and the memory in GiB by stage and part."""
-    found, tables = [], {}
-    gpus = torch.cuda.device_count()
-    if not gpus:
-        text = 'no GPU: a training of full size takes weeks here, the configs in configs/small take minutes'
-        found.append(Finding('warning', 'machine', text))
-    for stage in stages:
-        if stage.given is not None or stage.kind != TRAIN:
-            continue
-        try:
-            saved, held = kept_bytes(stage), held_bytes(stage)
-        except Exception as error:  # a network that the meta device cannot run says so in many ways
-            text = f'{stage.name}: its memory could not be computed ({str(error).splitlines()[0]})'
-            found.append(Finding('warning', 'machine', text))
-            continue
-        rows = {f'backward of {name}': size / GIB for name, size in saved.items()}
-        rows |= {name: size / GIB for name, size in held.items()}
-        rows['together, at the largest backward'] = (max(saved.values()) + sum(held.values())) / GIB
-        tables[stage.name] = rows
-        found.append(_memory(stage, rows['together, at the largest backward'], gpus))
-    found += _disk(stages, tables)
-    return found + _workers(stages), tables
-
-
-def _memory(stage: TrainingStage, needed: float, gpus: int) -> Finding:
-    batch = stage.cfg.train_dataloader.batch_size
-    text = f'{stage.name}: about {_size(needed)} for {batch} images of each domain in float32'
-    if not gpus:
-        return Finding(
-            'good', 'machine', f'{text}, computed from shapes; not compared, without a GPU'
-        )
-    there = min(torch.cuda.get_device_properties(i).total_memory for i in range(gpus)) / GIB
-    if needed * _SPARE > there:
-        text += f', and a GPU has {there:.1f}: lower batch_size or crops, or --amp (docs/howto/memory.md)'
-        return Finding('bad', 'machine', text)
-    return Finding('good', 'machine', f'{text}; a GPU has {there:.1f}')
-
-
-def _size(gib: float) -> str:
-    return f'{gib:.1f} GiB' if gib >= 1 else f'{1024 * gib:.0f} MiB'
-
-
-def _disk(stages: list[TrainingStage], tables: dict[str, dict[str, float]]) -> list[Finding]:
-    folder = Path(stages[0].cfg.get('work_dir') or '.').absolute()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    free = shutil.disk_usage(there).free / GIB
-    size = max((_checkpoint(rows) for rows in tables.values()), default=0.0)
-    hook = (stages[0].cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    kept = hook.get('max_keep_ckpts', -1)
-    needed = size * (kept + 2 if kept > 0 else 10) * len(tables)
-    text = f'checkpoints of about {_size(size)}, {f"{kept} kept" if kept > 0 else "all kept"}; {free:.0f} GiB free'
-    if free < needed:
-        return [
-            Finding('bad', 'machine', f'{text} in {there}: too little; free some, or keep fewer')
-        ]
-    return [Finding('good', 'machine', text)]
-
-
-def _checkpoint(rows: dict[str, float]) -> float:
-    left_out = ('their gradients', 'together, at the largest backward')
-    return sum(v for k, v in rows.items() if not k.startswith('backward') and k not in left_out)
-
-
-def _workers(stages: list[TrainingStage]) -> list[Finding]:
-    asked = stages[0].cfg.train_dataloader.get('num_workers', 0)
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    )
-    gpus = max(torch.cuda.device_count(), 1)
-    if asked * gpus > 2 * cores:
-        text = f"{asked} workers for each of {gpus} processes on {cores} cores: they get in each other's way; "
-        return [Finding('warning', 'machine', f'{text}set train_dataloader.num_workers lower')]
-    return [Finding('good', 'machine', f'{asked} workers on {cores} cores')]
+def _unbuilt(stage: TrainingStage) -> list[str]:
+    """Why the model, or its optimizers, cannot be built, if so."""
+    cfg = Config(stage.cfg.to_dict(), filename=stage.cfg.filename)
+    for part in dicts_in(cfg.optim_wrapper):
+        if 'AmpOptimWrapper' in str(part.get('type')):  # is built on a GPU alone
+            part.type = 'OptimWrapper'
+            for key in ('loss_scale', 'dtype'):
+                part.pop(key, None)
+    try:
+        model = build_model(cfg)
+        if hasattr(model.data_preprocessor, 'require_sizes'):  # ours
+            model.data_preprocessor.require_sizes()
+        with config_errors(cfg):
+            build_optim_wrapper(model, cfg.optim_wrapper)
+    except Exception as error:  # a class may raise anything
+        return [f'{stage.name}: cannot be built: {one_line(error)}']
+    return []

@@ -1,7 +1,6 @@
 """All looks together, and the page that they make."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,12 +8,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmseg_da.datasets.label_files import read_indices
-from mmseg_da.doctor.appearance import class_colours
+from mmseg_da.doctor.appearance import class_colours, image_of, labels_of
 from mmseg_da.doctor.domains import Domain, compare, domains_of
 from mmseg_da.doctor.findings import Finding, worst
+from mmseg_da.doctor.machine import check_machine
 from mmseg_da.doctor.pictures import BINS, Look, copies, gap, look_at, rgb
-from mmseg_da.doctor.plan import check_machine, check_plan
+from mmseg_da.doctor.plan import check_plan, trains, wrong_settings
 from mmseg_da.engine.memory import trainings
 from mmseg_da.visualization import Page, paint
 
@@ -68,19 +67,26 @@ class Visit:
 
 
 def examine(cfg: Config, path: str, most: int = 500, nproc: int = 1) -> Visit:
-    """Look at a config, its data and the machine; nothing is trained and nothing is changed.
+    """Look at a config, its data and the machine; nothing is trained.
+
+    Nothing is changed, either, but what was counted of labels is kept, see
+    :class:`mmseg_da.datasets.pixel_cache.PixelCache`.
 
     Args:
         cfg: As the tools read it.
         path: Its file, for the page.
         most: Images of each domain to open.
-        nproc: Processes that open them.
+        nproc: Processes that open them, and that count labels.
     """
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    scope = cfg.get('default_scope', 'mmseg')
+    init_default_scope(scope if isinstance(scope, str) else 'mmseg')
     visit, stages = Visit(path), trainings(cfg)
+    sound = []
     for stage in stages:
-        visit.findings += check_plan(stage)
-    visit.domains, found = domains_of(stages[0].cfg)
+        wrong = wrong_settings(stage)
+        visit.findings += wrong or check_plan(stage)
+        sound += [] if wrong or not trains(stage) else [stage]
+    visit.domains, found = domains_of(stages[0].cfg, nproc)
     visit.findings += found + compare(visit.domains)
     for domain in visit.domains:
         look, found = look_at(domain, most, nproc)
@@ -92,7 +98,7 @@ def examine(cfg: Config, path: str, most: int = 500, nproc: int = 1) -> Visit:
     targets = [look for name, look in visit.looks.items() if name.startswith('target')]
     if sources and targets:
         visit.findings += gap(sources[0], targets[0])
-    found, visit.memory = check_machine(stages)
+    found, visit.memory = check_machine(sound)
     visit.findings += found
     return visit
 
@@ -111,7 +117,7 @@ def _classes(page: Page, domains: list[Domain]) -> None:
     for number, domain in enumerate(same):
         shares = [100 * max(domain.shares[name], 1e-6) for name in names]
         axes.barh(places + (number - (len(same) - 1) / 2) * width, shares, width, label=domain.name)
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, names, parse_math=False)  # a $ in a name is one
     axes.invert_yaxis()
     axes.set(xscale='log', xlabel='% of the labelled pixels, logarithmic')
     axes.legend(fontsize=8)
@@ -139,17 +145,16 @@ def _appearance(page: Page, domains: list[Domain]) -> None:
     page.table(
         ['class', 'source, mean RGB', 'validation, mean RGB', 'difference'],
         rows,
-        'Of some images of both. Validation labels are used for this table alone.',
+        'Of some images of both. Nothing is tuned on the labels of the validation.',
     )
 
 
 def _images(page: Page, domains: list[Domain], looks: dict[str, Look]) -> None:
     for domain in domains:
         page.heading(domain.name)
-        chosen = np.unique(np.linspace(0, len(domain.images) - 1, _SHOWN).astype(int)).tolist()
         shown = {}
-        for number, i in enumerate(chosen):
-            shown |= _sample(domain, i, number)
+        for place, number in enumerate(domain.some(_SHOWN)):
+            shown |= _sample(domain, number, f'{domain.name} {place}')
         page.pictures(shown)
     page.heading('Colours')
     figure = Figure(figsize=(10, 2.6), layout='constrained')
@@ -165,21 +170,17 @@ def _images(page: Page, domains: list[Domain], looks: dict[str, Look]) -> None:
     page.figure(figure, 'How often each value of red, green and blue is, in the mean over images.')
 
 
-def _sample(domain: Domain, i: int, number: int) -> dict[str, np.ndarray]:
-    """An image and, where there is one, its label as it is stored."""
-    info = domain.dataset.get_data_info(i)
-    try:
-        with Image.open(info['img_path']) as image:
-            image.thumbnail((_WIDTH, _WIDTH))
-            found = {f'{domain.name} {number}': np.asarray(image.convert('RGB'))}
-    except (OSError, KeyError):
+def _sample(domain: Domain, number: int, title: str) -> dict[str, np.ndarray]:
+    """An image and, where there is one, its label, as a training reads them."""
+    pixels = image_of(domain, number)
+    if pixels is None:
         return {}
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((_WIDTH, _WIDTH))
+    found = {title: np.asarray(picture)}
     palette = domain.dataset.metainfo.get('palette')
-    if domain.has_labels and info.get('seg_map_path') and palette:
-        try:
-            ids = read_indices(Path(info['seg_map_path']))
-        except (OSError, ValueError):
-            return found
+    ids = labels_of(domain, number) if domain.has_labels and palette else None
+    if ids is not None:
         step = max(1, ids.shape[1] // _WIDTH)
-        found[f'{domain.name} {number}, label'] = paint(ids[::step, ::step], palette)
+        found[f'{title}, label'] = paint(ids[::step, ::step], palette)
     return found

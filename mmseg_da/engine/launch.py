@@ -83,6 +83,8 @@ def load_config(path: str, options: dict[str, Any] | None, work_dir: str | None)
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(path).stem))
+    elif not isinstance(cfg.work_dir, str):
+        raise UserError(f'{path}: work_dir is {cfg.work_dir!r}, but has to be the name of a folder')
     require_writable(cfg.work_dir, '--work-dir')
     return cfg
 

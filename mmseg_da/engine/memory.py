@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from mmseg_da.engine.launch import build_model
 from mmseg_da.engine.stages import TrainingStage, split
 from mmseg_da.errors import UserError
-from mmseg_da.registry import DATASETS
+from mmseg_da.models.phased import PhasedModel
+from mmseg_da.models.translators.fourier import FourierTranslator
+from mmseg_da.registry import DATASETS, MODELS
 from mmseg_da.structures import Draws
 
 GIB = 2**30
@@ -56,9 +58,23 @@ def _address(tensor: Tensor) -> int:
 
 
 def kept_bytes(stage: TrainingStage, device: str = 'meta') -> dict[str, int]:
-    """Bytes that autograd keeps for each backward of one iteration, by phase and terms."""
+    """Bytes that autograd keeps for each backward of one iteration, by phase and terms.
+
+    The meta device has no Fourier transform: there, a ``FourierTranslator`` gives back the source. It
+    learns nothing, so that its result has the same size and autograd keeps nothing of how it was made.
+
+    Args:
+        stage: One that trains. A plain segmentor of mmseg is computed as an adaptor that learns from
+            its labels alone, whose losses are the same.
+        device: Where to run it.
+
+    Raises:
+        UserError: The config does not say how large images are, or the segmentor is of a kind that is
+            not known here.
+    """
     model, cfg = _built(stage, device)
-    step = model.begin_step(_batch(_sizes(cfg), cfg.train_dataloader.batch_size, device))
+    batch = _batch(_sizes(model), cfg.train_dataloader.get('batch_size', 1), device)
+    step = model.begin_step(batch)
     found = {}
     for phase in model._phases:  # all, whether a gate is open or not
         with model.only(phase.part):
@@ -120,34 +136,47 @@ def _built(stage: TrainingStage, device: str) -> tuple[nn.Module, Config]:
         part.pop('init_cfg', None)
         if part.get('type') == 'SyncBN':
             part['type'] = 'BN'
+    if not issubclass(MODELS.get(cfg.model.type), PhasedModel):
+        objectives = dict(seg=dict(type='SourceSupervision'))
+        cfg.model = dict(type='DomainAdaptor', segmentor=cfg.model, objectives=objectives)
     model = build_model(cfg)
-    if hasattr(model, 'name_classes'):  # as the runner does
-        data = cfg.train_dataloader.dataset.target
-        metainfo = data.get('metainfo') or DATASETS.get(data.type).METAINFO
-        model.name_classes(tuple(metainfo['classes']))
+    target = cfg.train_dataloader.dataset.get('target')
+    if target is not None and hasattr(model, 'name_classes'):  # as the runner does
+        first = target[0] if isinstance(target, list | tuple) else target
+        model.name_classes(tuple(DATASETS.build(_without_files(first)).metainfo['classes']))
     for module in model.modules():
         if isinstance(module, Draws):
             module.next()  # reads its seed, which has no value on the meta device
+        if isinstance(module, FourierTranslator) and device == 'meta':
+            module.translate = lambda source, _: source
     return model.to(device).train(), cfg
 
 
-def _sizes(cfg: Config) -> dict[str, tuple[int, int]]:
-    """Height and width of each domain's training images."""
-    look = cfg.model.data_preprocessor
-    return {
-        name: tuple((look.get(name) or {}).get('size') or look.size)
-        for name in ('source', 'target')
-    }
+def _without_files(dataset: dict) -> dict:
+    """The config of a data set that knows its classes and has read nothing."""
+    if isinstance(dataset.get('dataset'), dict):  # one that changes another one's classes
+        return dict(dataset, dataset=_without_files(dataset['dataset']))
+    return dict(dataset, lazy_init=True, pipeline=[])
+
+
+def _sizes(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Height and width of the training images of each domain that the model reads."""
+    look = model.data_preprocessor
+    sizes = {name: look.domains[name].size for name in look.needed}
+    for name, size in sizes.items():
+        if size is None:
+            raise UserError(f'model.data_preprocessor has no `size` (height, width) for the {name}')
+    return {name: tuple(size) for name, size in sizes.items()}
 
 
 def _batch(sizes: dict[str, tuple[int, int]], number: int, device: str) -> dict:
+    """Black images of the first class, which pseudo labels of target images say, too."""
     batch = {}
     for name, size in sizes.items():
         samples = [SegDataSample() for _ in range(number)]
         for sample in samples:
-            sample.gt_sem_seg = PixelData(
-                data=torch.zeros(1, *size, dtype=torch.long, device=device)
-            )
+            labels = PixelData(data=torch.zeros(1, *size, dtype=torch.long, device=device))
+            sample.gt_sem_seg = sample.pseudo_sem_seg = labels
         batch[name] = dict(
             inputs=torch.zeros(number, 3, *size, device=device), data_samples=samples
         )

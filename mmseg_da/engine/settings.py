@@ -27,6 +27,14 @@ _MAPPINGS = (
     *(f'{loader}{part}' for loader in _LOADERS for part in ('', '.dataset')),
     'optim_wrapper',
     'train_cfg',
+    'default_hooks',
+    'default_hooks.checkpoint',
+)
+_REQUIRED = (
+    'model',
+    'model.segmentor',
+    'model.objectives',
+    *(f'{each}.dataset' for each in _LOADERS),
 )
 _TYPED = ('model', 'model.segmentor', *(f'{loader}.dataset' for loader in _LOADERS))
 _PREPROCESSORS = ('model.data_preprocessor', 'model.segmentor.data_preprocessor')
@@ -45,8 +53,19 @@ def check_settings(cfg: Config) -> None:
     Raises:
         UserError: One is of the wrong kind or out of range; names the config, the key and the value.
     """
+    for problem in setting_problems(cfg):
+        raise UserError(problem)
+
+
+def setting_problems(cfg: Config) -> Iterator[str]:
+    """Everything that :func:`check_settings` refuses, one message after the other.
+
+    Args:
+        cfg: A training or test config.
+    """
     if cfg.get('model') is None:
-        raise UserError(f'{cfg.filename}: `model` is missing')
+        yield f'{cfg.filename}: `model` is missing'
+        return
     for check in (
         _scope,
         _structure,
@@ -58,7 +77,7 @@ def check_settings(cfg: Config) -> None:
         _checkpoints,
     ):
         for key, value, expected in check(cfg):
-            raise UserError(f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}')
+            yield f'{cfg.filename}: {key} is {_shown(value)}, but has to be {expected}'
 
 
 def saves_last_iteration(cfg: Config) -> bool:
@@ -114,8 +133,7 @@ def _scope(cfg: Config) -> _Problems:
 def _structure(cfg: Config) -> _Problems:
     for key in _MAPPINGS:
         value = _at(cfg, key)
-        optional = key in ('model.data_preprocessor', *_LOADERS, 'optim_wrapper', 'train_cfg')
-        if value is _ABSENT or (value is None and optional):
+        if value is _ABSENT or (value is None and key not in _REQUIRED):
             continue
         if not isinstance(value, Mapping):
             yield key, value, 'a dict'
@@ -125,6 +143,21 @@ def _structure(cfg: Config) -> _Problems:
         workers = _at(cfg, f'{loader}.num_workers')
         if workers is not _ABSENT and not _is_count(workers, least=0):
             yield f'{loader}.num_workers', workers, 'an integer of 0 or more'
+    schedulers = _at(cfg, 'param_scheduler')
+    if not _are_schedulers(schedulers):
+        expected = "a list of dicts such as dict(type='PolyLR', end=40000, by_epoch=False)"
+        yield 'param_scheduler', schedulers, expected
+
+
+def _are_schedulers(value: Any) -> bool:
+    """Whether it is a scheduler, a list of them, either of these by the name of a part, or none."""
+    if value is _ABSENT or value is None:
+        return True
+    parts = value.values() if isinstance(value, Mapping) and 'type' not in value else [value]
+    lists = [
+        part if isinstance(part, list | tuple) else [part] for part in parts if part is not None
+    ]
+    return all(isinstance(each, Mapping) and 'type' in each for part in lists for each in part)
 
 
 def _counts(cfg: Config) -> _Problems:
@@ -179,6 +212,9 @@ def _preprocessors(cfg: Config) -> _Problems:
                 yield f'{name}.size_divisor', own['size_divisor'], 'left out where `size` is given'
             if not isinstance(own, Mapping):
                 continue
+            size = own.get('size')
+            if size is not None and not _is_size(size):
+                yield f'{name}.size', size, 'a pair of integers, (height, width)'
             mean, std = ({**shared, **own}.get(each) for each in ('mean', 'std'))
             if mean is not None and std is not None and _length(mean) != _length(std):
                 yield f'{name}.mean', mean, f'of the length of std, {std}'
@@ -202,6 +238,9 @@ def _checkpoints(cfg: Config) -> _Problems:
     if interval not in (_ABSENT, -1) and not _is_count(interval, least=1):
         expected = 'an integer of 1 or more, or -1 to save after the last iteration alone'
         yield f'{key}.interval', interval, expected
+    kept = _at(cfg, f'{key}.max_keep_ckpts')
+    if kept is not _ABSENT and not _is_count(kept, least=-1):
+        yield f'{key}.max_keep_ckpts', kept, 'an integer, or -1 to keep all'
     if interval == -1 and _at(cfg, f'{key}.save_last') is False:
         expected = f'True where interval is -1; to save nothing at all, set {key}=None'
         yield f'{key}.save_last', False, expected
@@ -229,6 +268,10 @@ def _length(value: Any) -> int:
 
 def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_size(value: Any) -> bool:
+    return _length(value) == 2 and all(_is_count(each, least=1) for each in value)
 
 
 def _is_number(value: Any) -> bool:

@@ -95,8 +95,8 @@ def split(cfg: Config) -> list[TrainingStage]:
     ``labels='folder'`` those labels instead of predicting them. ``kind`` says what a stage does.
 
     Raises:
-        UserError: There is no stage, one is no dict, of no known kind, has no length, or refers to
-            one that does not come before it.
+        UserError: There is no stage, one is no dict, does not fit the rest, is of no known kind, has
+            no length, or refers to one that does not come before it.
     """
     stages = []
     if cfg.get('rounds') is not None:  # read by another tool than ours
@@ -122,7 +122,12 @@ def split(cfg: Config) -> list[TrainingStage]:
             {key: value for key, value in cfg.to_dict().items() if key not in _OWN_KEYS},
             filename=cfg.filename,
         )
-        own.merge_from_dict(dict(changes, runner_type='DomainAdaptationRunner'))
+        try:
+            own.merge_from_dict(dict(changes, runner_type='DomainAdaptationRunner'))
+        except (TypeError, KeyError) as error:  # a dict on what is none
+            raise UserError(
+                f'{cfg.filename}: stages.{name} does not fit the config: {error}'
+            ) from error
         own.work_dir = str(Path(cfg.work_dir, name))
         stages.append(TrainingStage(name, own, given, kind))
     if not stages:

@@ -73,15 +73,26 @@ class DomainPreprocessor(SegDataPreProcessor):
                 'an objective learns from labelled target images, but the training batch has none: set '
                 "train_dataloader.dataset.labelled=dict(type='FewImages', ...), or the objective to None"
             )
+        self.require_sizes()
+        for name in self.needed:
+            self.domains[
+                name
+            ]._device = self._device  # mmengine's `to` tells the outer module alone
+        return {name: self._prepared(data[name], name) for name in self.needed}
+
+    def require_sizes(self) -> None:
+        """See that a training knows how large its images are.
+
+        Raises:
+            UserError: A domain that it reads has no size.
+        """
         for name in self.needed:
             domain = self.domains[name]
-            domain._device = self._device  # mmengine's `to` tells the outer module alone
             if domain.size is None and domain.size_divisor is None:
                 raise UserError(
                     f'data_preprocessor: training needs `size` (height, width) for the {name}, to '
                     'pad its images to; usually the crop size'
                 )
-        return {name: self._prepared(data[name], name) for name in self.needed}
 
     def _prepared(self, batch: dict, domain: str) -> dict:
         """One domain's batch; labels that need no padding and have not moved are not copied."""

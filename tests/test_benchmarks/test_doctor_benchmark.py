@@ -1,6 +1,12 @@
 """The benchmark of many files runs, on few."""
 
+from pathlib import Path
+
 import doctor
+import numpy as np
+from PIL import Image
+
+from mmseg_da.doctor import examine
 
 
 def test_both_are_timed(capsys):
@@ -10,3 +16,18 @@ def test_both_are_timed(capsys):
         'what', 'doctor, 24 images, all opened', 'report, 24 lines of log',
     ]  # fmt: skip
     assert all(float(row.split('|')[2]) > 0 for row in rows[1:])
+    # Each in a process of its own: the report needs no data sets, so that it holds less.
+    doctors, reports = (float(row.split('|')[3]) for row in rows[1:])
+    assert reports != doctors
+
+
+def test_the_validation_has_images_and_labels_of_its_own(tmp_path):
+    for number, name in enumerate(doctor.DOMAINS):
+        doctor.write_images(tmp_path / name, range(3 * number, 3 * number + 3))
+    visit = examine(doctor.config_of(tmp_path), 'many.py', 9, 1)
+    assert [domain.name for domain in visit.domains] == list(doctor.DOMAINS)
+    visit.page().write(tmp_path / 'page.html')
+    assert 'Appearance of each class' in (tmp_path / 'page.html').read_text()
+    assert not [each for each in visit.findings if 'in training and validation' in each.text]
+    files = sorted(Path(tmp_path).rglob('images/*.png'))
+    assert len({np.asarray(Image.open(file)).tobytes() for file in files}) == 9

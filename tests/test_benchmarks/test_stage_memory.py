@@ -1,5 +1,6 @@
 """What autograd keeps, computed from shapes."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,39 @@ def test_an_optimizer_that_is_not_known_is_told(tmp_path):
     stage = whole('small/dacs_toy', tmp_path, **{'optim_wrapper.segmentor.optimizer.type': 'LBFGS'})
     with pytest.raises(UserError, match='how much LBFGS keeps is not known'):
         stage_memory.held_bytes(stage)
+
+
+@pytest.mark.parametrize(
+    'name', ['fda_toy', 'fda_mbt_toy', 'fewlabel_toy', 'cbst_toy', 'merged_toy']
+)
+def test_shapes_tell_it_where_labels_or_images_are_special(name, tmp_path):
+    """Translated by frequencies, labelled in part or by an earlier round, in merged classes."""
+    cfg = load_config(str(ROOT / f'configs/small/{name}.py'), None, str(tmp_path))
+    stages = [each for each in stage_memory.trainings(cfg) if each.kind == 'train']
+    for stage in (stages[0], stages[-1]):
+        computed = stage_memory.kept_bytes(stage)
+        assert computed == stage_memory.kept_bytes(stage, device='cpu')
+        assert min(computed.values()) > 0
+
+
+def test_a_plain_segmentor_is_told_from_shapes_too(tmp_path):
+    stage = whole('small/source_only_toy', tmp_path)
+    plain = copy.deepcopy(stage.cfg)
+    plain.model = plain.model.segmentor | dict(
+        data_preprocessor=dict(type='SegDataPreProcessor', size=(96, 192))
+    )
+    plain.optim_wrapper = stage.cfg.optim_wrapper.segmentor
+    plain = stage_memory.trainings(plain)[0]
+    assert stage_memory.kept_bytes(plain) == stage_memory.kept_bytes(stage)
+    model, _ = memory._built(plain, 'cpu')
+    batch = memory._batch({'source': (96, 192)}, 4, 'cpu')['source']
+    with memory.saved_bytes(model.segmentor) as saved:
+        losses = model.segmentor.loss(**batch)
+    own = sum(each.untyped_storage().nbytes() for each in saved)
+    assert stage_memory.kept_bytes(plain)['segmentor (seg)'] == pytest.approx(own, rel=0.03)
+    del losses
+    held, as_ours = (list(stage_memory.held_bytes(each).values()) for each in (plain, stage))
+    assert held[:3] == as_ours[:3]
+    plain.cfg.model.data_preprocessor.pop('size')
+    with pytest.raises(UserError, match=r'model\.data_preprocessor has no `size` .* the source'):
+        stage_memory.kept_bytes(plain)

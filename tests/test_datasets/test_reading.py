@@ -11,6 +11,7 @@ from mmseg.datasets import BaseSegDataset
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from mmseg_da.datasets.pictures import SUFFIXES
 from mmseg_da.datasets.reading import CheckLabels, NamingPipeline, name_files, what_is_wrong
 from mmseg_da.errors import UserError
 
@@ -143,8 +144,8 @@ def test_another_failure_names_the_image_and_what_was_said():
         raise ZeroDivisionError('by zero')
 
     pipeline = NamingPipeline([broken])
-    with pytest.raises(UserError, match=r'x\.tif: its pipeline failed: ZeroDivisionError: by zero'):
-        pipeline(dict(img_path='x.tif'))
+    with pytest.raises(UserError, match=r'x\.npy: its pipeline failed: ZeroDivisionError: by zero'):
+        pipeline(dict(img_path='x.npy'))
 
 
 def test_it_can_be_sent_to_another_process(build):
@@ -203,3 +204,20 @@ def test_other_kinds_of_images_are_read_as_rgb_of_8_bits(tmp_path, suffix):
         pixels = item['inputs'].flip(0).permute(1, 2, 0).numpy()
         assert pixels.dtype == np.uint8
         assert pixels.tolist() == kinds[name][1].tolist(), name
+
+
+@pytest.mark.parametrize('suffix', [*SUFFIXES, '.gif'])
+def test_every_kind_of_picture_that_we_read_is_looked_at(tmp_path, suffix):
+    path = tmp_path / f'b{suffix}'
+    path.write_text('no picture')
+    assert f'{path}: is no image, or is damaged' in what_is_wrong(path, 'image')
+    save(path, np.ones((4, 4, 3), np.uint8))
+    assert what_is_wrong(path, 'image') is None
+
+
+def test_a_tiff_of_numbers_which_pillow_does_not_know_passes(tmp_path):
+    path = tmp_path / 'b.tif'
+    assert cv2.imwrite(str(path), np.ones((4, 4, 3), np.float32))
+    assert what_is_wrong(path, 'image') is None
+    path.write_bytes(path.read_bytes()[:3])
+    assert 'is no image, or is damaged' in what_is_wrong(path, 'image')

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_da.engine.plain_config import plain_config
-from mmseg_da.engine.settings import check_settings, saves_last_iteration
+from mmseg_da.engine.settings import check_settings, saves_last_iteration, setting_problems
 from mmseg_da.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
@@ -26,6 +26,11 @@ MODEL = dict(type='EncoderDecoder')
         dict(optim_wrapper=dict(clip_grad=dict(type='value', clip_value=1.0))),
         dict(val_evaluator=[dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice'])]),
         dict(val_evaluator=dict(type='IoUMetric', iou_metrics='mIoU')),
+        dict(default_hooks=None),
+        dict(param_scheduler=None),
+        dict(param_scheduler=dict(type='PolyLR')),
+        dict(param_scheduler=[dict(type='LinearLR'), dict(type='PolyLR')]),
+        dict(param_scheduler=dict(segmentor=[dict(type='PolyLR')], discriminators=dict(type='X'))),
         dict(default_hooks=dict(checkpoint=None)),
         dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=-1))),
         dict(default_hooks=dict(checkpoint=dict(interval=1, save_last=False))),
@@ -49,6 +54,25 @@ def test_what_mmengine_takes_passes(settings):
         (dict(train_cfg=dict(max_iters=True)), r'train_cfg\.max_iters is True'),
         (dict(train_cfg=dict(max_epochs=0)), r'train_cfg\.max_epochs is 0'),
         (dict(train_cfg=3), 'train_cfg is 3, but has to be a dict'),
+        (dict(default_hooks=dict(checkpoint=3)), r'default_hooks\.checkpoint is 3, .* a dict'),
+        (
+            dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=None))),
+            r'checkpoint\.max_keep_ckpts is None, but has to be an integer, or -1 to keep all',
+        ),
+        *(
+            (
+                dict(model=MODEL | dict(data_preprocessor=dict(target=dict(size=size)))),
+                r'data_preprocessor\.target\.size is .* a pair of integers, \(height, width\)',
+            )
+            for size in (3, 'ab', (8,), (8, 0))
+        ),
+        (dict(default_hooks=3), 'default_hooks is 3, but has to be a dict'),
+        (dict(param_scheduler=3), 'param_scheduler is 3, but has to be a list of dicts'),
+        (
+            dict(param_scheduler=['PolyLR']),
+            r"param_scheduler is \['PolyLR'\], but has to be a list",
+        ),
+        (dict(param_scheduler=dict(end=5)), "param_scheduler is {'end': 5}, but has to be a list"),
         (dict(test_dataloader=dict(batch_size=1.5)), r'test_dataloader\.batch_size is 1\.5'),
         (
             dict(optim_wrapper=dict(part=dict(clip_grad=dict(type='value', max_norm=1)))),
@@ -79,6 +103,19 @@ def test_what_mmengine_takes_passes(settings):
 def test_what_fails_later_is_told(settings, said):
     with pytest.raises(UserError, match=said):
         check_settings(Config(dict(model=MODEL) | settings))
+
+
+def test_every_problem_is_listed():
+    wrong = dict(train_cfg=3, optim_wrapper='x', param_scheduler=3, default_hooks=dict())
+    wrong['val_dataloader'] = dict(batch_size=0, dataset=7)
+    found = list(setting_problems(Config(dict(model=MODEL | dict(objectives=dict(a=3))) | wrong)))
+    keys = [text.removeprefix('None: ').split(' is ')[0] for text in found]
+    assert keys == [
+        'val_dataloader.dataset', 'optim_wrapper', 'train_cfg', 'param_scheduler',
+        'val_dataloader.batch_size', 'model.objectives.a',
+    ]  # fmt: skip
+    assert list(setting_problems(Config(dict(model=None)))) == ['None: `model` is missing']
+    assert list(setting_problems(Config(dict(model=MODEL)))) == []
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,28 @@ def test_every_stage_is_looked_at(doctor):
         (['train_cfg.max_iters=800'], 'warning', 'end at iteration 501, the training at 800'),
         (['train_cfg.max_iters=100'], 'warning', 'have not fallen when it ends'),
         (['optim_wrapper.discriminators=None'], 'bad', 'discriminators'),
-        (['model.objectives.adv_decode=None'], 'bad', 'discriminators has nothing to train'),
+        (
+            ['model.objectives.adv_decode=None'],
+            'bad',
+            "configures ['discriminators', 'segmentor'], but",
+        ),
         (['train_dataloader.batch_size=0'], 'bad', 'train_dataloader.batch_size is 0'),
+        (['model.objectives.seg=3', 'optim_wrapper=x'], 'bad', 'model.objectives.seg is 3'),
+        (['model.objectives.seg=3', 'optim_wrapper=x'], 'bad', "optim_wrapper is 'x'"),
+        (['model.segmentor.backbone.type=No'], 'bad', 'cannot be built: '),
+        (['model.segmentor.backbone.type=No'], 'bad', 'No is not in the'),
+        (
+            ['data_preprocessor.size=None', 'model.data_preprocessor.size=None'],
+            'bad',
+            'for the source',
+        ),
+        (['optim_wrapper.segmentor=3'], 'bad', "but this model trains ['discriminators', 'segm"),
+        (['optim_wrapper.segmentor.optimizer.foo=3'], 'bad', 'foo'),
+        (['optim_wrapper.type=AmpOptimWrapper'], 'good', 'settings are in order'),
+        (['default_scope=3'], 'bad', 'default_scope is 3'),
+        (['train_dataloader=None'], 'bad', 'train_dataloader is missing'),
+        (['val_dataloader=3'], 'bad', 'val_dataloader is 3'),
+        (['train_dataloader.dataset.type=No'], 'bad', 'No is not in the'),
         (['train_dataloader.num_workers=64'], 'warning', '64 workers for each of 1 processes'),
         (['data_preprocessor.size=(64,64)', 'crop_size=(64,64)'], 'good', 'in order'),
     ],
@@ -89,6 +109,21 @@ def test_settings(doctor, options, level, said):
 def test_the_schedule_that_fits_is_no_finding(doctor):
     _, found = doctor()
     assert not any('learning rates' in line for lines in found.values() for line in lines)
+
+
+@pytest.mark.parametrize('name', ['fda_toy', 'fewlabel_toy', 'cbst_toy'])
+def test_memory_is_computed_whatever_the_method(doctor, name):
+    done, found = doctor(config=str(ROOT / f'configs/small/{name}.py'))
+    assert found['bad'] == []
+    assert 'could not be computed' not in done.out
+    assert any('checkpoints of up to' in line for line in found['good'])
+
+
+def test_memory_that_is_not_known_gives_no_size_of_checkpoints(doctor):
+    kind = 'optim_wrapper.segmentor.optimizer.type=RMSprop'
+    _, found = doctor(kind)
+    assert any('how much RMSprop keeps is not known' in line for line in found['warning'])
+    assert any('how large checkpoints are is not known' in line for line in found['good'])
 
 
 def damage(own_data, part, change, number=0):
@@ -132,6 +167,8 @@ def test_copies_in_training_and_validation_are_named(doctor, own_data):
         (('no.py',), 'no.py: no such config'),
         ((TOY, '--images', '0'), '--images and --nproc must be 1 or more'),
         ((TOY, '--out', '.'), 'is a folder'),
+        ((CYCADA, '--cfg-options', 'optim_wrapper=3'), 'stages.source does not fit the config: '),
+        ((TOY, '--cfg-options', 'work_dir=3'), 'work_dir is 3, but has to be the name of a folder'),
     ],
 )
 def test_a_mistake_is_told(refused, args, said):
