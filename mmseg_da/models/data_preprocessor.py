@@ -75,9 +75,8 @@ class DomainPreprocessor(SegDataPreProcessor):
             )
         self.require_sizes()
         for name in self.needed:
-            self.domains[
-                name
-            ]._device = self._device  # mmengine's `to` tells the outer module alone
+            # mmengine's `to` tells the outer module alone.
+            self.domains[name]._device = self._device
         return {name: self._prepared(data[name], name) for name in self.needed}
 
     def require_sizes(self) -> None:
