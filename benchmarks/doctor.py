@@ -3,7 +3,7 @@
     python benchmarks/doctor.py --images 25000
 
 Writes that many image and label pairs of 64x64, a third of them each the source, the target and the
-validation, and a log of as many lines, to a folder that is deleted at the end. Each row is measured in
+validation, and a log of as many lines with a checkpoint, to a folder that is deleted at the end. Each row is measured in
 a process of its own, of which the highest memory is.
 """
 
@@ -21,17 +21,21 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from measure import environment, environment_text
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmseg_da.doctor import examine
 from mmseg_da.errors import user_errors
-from mmseg_da.report import make_report, read_run
+from mmseg_da.registry import MODELS
+from mmseg_da.report import make_report, predict, read_run
 from mmseg_da.testing import toy_preprocessor, toy_segformer
 
 SIDE, CLASSES = 64, ('road', 'car', 'sky', 'person')
 DOMAINS = ('source', 'target', 'validation')
+PREDICTED = 100  # of the report, by default
 
 
 def parse_args(args: Sequence[str] | None = None) -> argparse.Namespace:
@@ -89,6 +93,8 @@ def config_of(folder: Path) -> Config:
                 dataset=dict(type='SourceTargetDataset', source=parts['source'], target=target),
             ),
             val_dataloader=dict(batch_size=1, num_workers=1, dataset=parts['validation']),
+            val_cfg=dict(type='ValLoop'),
+            val_evaluator=dict(type='IoUMetric'),
             optim_wrapper=dict(
                 constructor='PartwiseOptimWrapperConstructor',
                 segmentor=dict(optimizer=dict(type='SGD', lr=0.1)),
@@ -99,11 +105,18 @@ def config_of(folder: Path) -> Config:
     )
 
 
-def write_log(folder: Path, lines: int) -> None:
-    """A work dir whose log has as many lines."""
+def write_run(folder: Path, lines: int, cfg: Config) -> None:
+    """A work dir whose log has as many lines, with a checkpoint of random weights."""
     inner = folder / '20260101_000000/vis_data'
     inner.mkdir(parents=True)
-    (inner / 'config.py').write_text(f'train_cfg = dict(max_iters={lines})\n')
+    cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    cfg.test_cfg = dict(type='TestLoop')
+    cfg.train_cfg.max_iters, cfg.default_scope = lines, 'mmseg'
+    cfg.dump(inner / 'config.py')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        weights = MODELS.build(cfg.model).state_dict()
+    meta = dict(dataset_meta=dict(classes=CLASSES))
+    torch.save(dict(state_dict=weights, meta=meta), folder / f'iter_{lines}.pth')
     with (inner / 'scalars.json').open('w') as file:
         for step in range(1, lines + 1):
             values = {'seg.decode.loss_ce': 1 / step, 'segmentor.lr': 1e-3, 'step': step}
@@ -116,8 +129,9 @@ def visit(folder: Path, images: int, nproc: int) -> None:
 
 
 def report(folder: Path) -> None:
-    """The report's page of the log."""
-    make_report([read_run(folder / 'run')], {}).write(folder / 'b.html')
+    """The report's page, with what the checkpoint predicts on its first images."""
+    run = read_run(folder / 'run')
+    make_report([run], {run.name: predict(run, PREDICTED)}).write(folder / 'b.html')
 
 
 def timed(what: str, task: Callable[[], object]) -> str:
@@ -150,10 +164,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f'Writing {args.images} pairs', file=sys.stderr)
         for number, domain in enumerate(DOMAINS):
             write_images(folder / domain, range(third * number, third * (number + 1)))
-        write_log(folder / 'run', args.images)
+        write_run(folder / 'run', args.images, config_of(folder))
         doctor = partial(visit, folder, args.images, args.nproc)
         rows.append(timed(f'doctor, {args.images} images, all opened', doctor))
-        rows.append(timed(f'report, {args.images} lines of log', partial(report, folder)))
+        what = f'report, {args.images} lines of log, {PREDICTED} of {third} images predicted'
+        rows.append(timed(what, partial(report, folder)))
     print(f'{environment_text(environment(0))}\n' + '\n'.join(rows))
 
 
