@@ -1,6 +1,7 @@
 """The config against itself."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -53,9 +54,24 @@ def check_plan(stage: TrainingStage) -> list[Finding]:
         found.append(Finding('bad', 'data', one_line(error)))
     if trains(stage):
         found += _schedules(stage)
+        found += _weights(stage.cfg)
     if not found:
         found.append(Finding('good', 'config', f'{stage.name}: settings are in order'))
     return found
+
+
+def _weights(cfg: Config) -> Iterator[Finding]:
+    """Are the files there that the training starts from? What is to be downloaded is not tried."""
+    named = [('load_from', cfg.get('load_from'))]
+    for part in dicts_in(cfg.model):
+        named.append(('pretrained', part.get('pretrained')))
+        if part.get('type') == 'Pretrained':
+            named.append(('init_cfg.checkpoint', part.get('checkpoint')))
+    for key, file in dict.fromkeys(each for each in named if isinstance(each[1], str)):
+        local = '://' not in file and not file.startswith('stage:')
+        if local and not Path(file).is_file():
+            text = f'{cfg.filename}: {key}: there is no file {file}: correct the path'
+            yield Finding('bad', 'config', text)
 
 
 def _schedules(stage: TrainingStage) -> Iterator[Finding]:

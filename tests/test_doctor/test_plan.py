@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_da.doctor.machine import _disk
-from mmseg_da.doctor.plan import _schedules, wrong_settings
+from mmseg_da.doctor.plan import _schedules, _weights, wrong_settings
 from mmseg_da.engine.stages import TrainingStage
 from mmseg_da.testing import toy_segformer
 
@@ -102,3 +102,23 @@ def test_unknown_memory_gives_no_size_of_checkpoints():
     assert 'how large checkpoints are is not known' in text
     assert 'MiB' not in text
     assert '0 GiB,' not in text
+
+
+def test_files_to_start_from_are_looked_for(tmp_path):
+    there = tmp_path / 'there.pth'
+    there.touch()
+
+    def model(file, **own):
+        backbone = dict(init_cfg=dict(type='Pretrained', checkpoint=str(file)))
+        return dict(segmentor=dict(backbone=backbone, **own))
+
+    def said(**settings):
+        return [each.text.split(': ', 1)[1] for each in _weights(stage(**settings).cfg)]
+
+    assert said(model=model(there), load_from='stage:first') == []
+    assert said(model=model('torchvision://resnet18', pretrained='open-mmlab://a')) == []
+    assert said(model=model('gone.pth', pretrained='lost.pth'), load_from='away.pth') == [
+        'load_from: there is no file away.pth: correct the path',
+        'pretrained: there is no file lost.pth: correct the path',
+        'init_cfg.checkpoint: there is no file gone.pth: correct the path',
+    ]
