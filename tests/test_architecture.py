@@ -150,6 +150,12 @@ def _registered() -> dict[str, type]:
     }
 
 
+def test_modules_of_tests_have_names_of_their_own():
+    """pytest imports each by its bare name, and refuses a second one."""
+    names = [path.name for path in (ROOT / 'tests').rglob('*.py') if path.name != 'conftest.py']
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_registered_class_is_named_in_a_config_or_a_page():
     registered = _registered()
     assert {'DomainAdaptor', 'PhasedDDP', 'GTADataset', 'SourceTargetSampler'} <= set(registered)
