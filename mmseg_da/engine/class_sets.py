@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -11,7 +12,7 @@ from torch.utils.data import Dataset
 from mmseg_da.datasets import agreement
 from mmseg_da.engine.fitting import unwrapped
 from mmseg_da.errors import UserError
-from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR
+from mmseg_da.models.adaptors.domain_adaptor import SEGMENTOR, TEACHER
 from mmseg_da.models.weights import classes_in
 
 CLASSIFIER = 'conv_seg'
@@ -233,6 +234,17 @@ def operate(
         fits = own in found and weights[found[own]].shape == value.shape
         (done.loaded if fits else done.initialised).append(own)
     return done
+
+
+def start_teacher_over(weights: dict[str, Any]) -> bool:
+    """Have the first update make the teacher of a checkpoint, if any, a copy of the segmentor.
+
+    Its own rows of classes that are new would be of other random numbers than the segmentor's.
+    """
+    names = [n for n in weights if n.removeprefix('module.') == f'{TEACHER}.steps']
+    for name in names:
+        weights[name] = torch.zeros_like(weights[name])
+    return bool(names)
 
 
 def _fitting_classifiers(model: nn.Module, weights: Mapping[str, Any]) -> list[str]:

@@ -68,6 +68,7 @@ class EmaTeacher(nn.Module):
         self.net = copy.deepcopy(segmentor).requires_grad_(False)
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
         self.teaching: Teaching | None = None
+        self._register_load_state_dict_pre_hook(self._start_over_unless_fitting)
 
     def teach(self, images: Tensor) -> Teaching:
         """Be ready to be asked about normalised target images (N, 3, H, W)."""
@@ -83,6 +84,12 @@ class EmaTeacher(nn.Module):
         for mine, theirs in zip(self.net.buffers(), segmentor.buffers(), strict=True):
             mine.copy_(self._followed(mine, theirs, keep))
         self.steps += 1
+
+    def _start_over_unless_fitting(self, state_dict: dict, prefix: str, *_: Any) -> None:
+        """Have the next update copy the segmentor, where a file is of other classes, say."""
+        for name, value in self.state_dict().items():
+            if state_dict.get(prefix + name, value).shape != value.shape:
+                state_dict[f'{prefix}steps'] = torch.zeros_like(self.steps)
 
     def _followed(self, mine: Tensor, theirs: Tensor, keep: Tensor) -> Tensor:
         """A buffer after the update."""

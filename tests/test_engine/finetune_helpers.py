@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmseg_da.engine.launch import build_runner
-from mmseg_da.testing import toy_pspnet
+from mmseg_da.testing import toy_adaptor, toy_optim_wrapper, toy_pspnet
 
 CLASSIFIERS = [
     'decode_head.conv_seg.weight',
@@ -23,6 +23,7 @@ OTHER_CLASSES = ('sky', 'building', 'Road', 'vegetation')  # as many, two of the
 PREPROCESSOR = dict(
     mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True, size=(96, 192)
 )
+DOMAINS = dict(type='DomainPreprocessor', source=dict(size=(96, 192)), target=dict(size=(96, 192)))
 
 
 def plain_config(
@@ -78,6 +79,20 @@ def labelled(data: Path, classes: Sequence[str]) -> dict:
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackSegInputs'),
         ],
+    )
+
+
+def adaptor_settings(data, classes):
+    """What makes the plain training one of an adaptor, in the same classes."""
+    source = labelled(data, classes)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    target = source | dict(data_prefix=dict(img_path='leftImg8bit/train'), pipeline=pipeline)
+    pair = dict(_delete_=True, type='SourceTargetDataset', source=source, target=target)
+    adaptor = toy_adaptor(toy_pspnet(), dict(seg=dict(type='SourceSupervision')))
+    return dict(
+        model=adaptor | dict(data_preprocessor=PREPROCESSOR | DOMAINS, _delete_=True),
+        train_dataloader=dict(sampler=dict(type='SourceTargetSampler'), dataset=pair),
+        optim_wrapper=toy_optim_wrapper(rivals=False) | dict(_delete_=True),
     )
 
 

@@ -6,9 +6,8 @@ from checkpoint_helpers import load
 from finetune_helpers import (
     CLASSIFIERS,
     OTHER_CLASSES,
-    PREPROCESSOR,
     SOURCE_CLASSES,
-    labelled,
+    adaptor_settings,
     plain_config,
     trained,
 )
@@ -17,11 +16,9 @@ from mmseg_da.engine import launch
 from mmseg_da.engine.class_sets import classes_in
 from mmseg_da.engine.hooks import ClassSurgeryHook
 from mmseg_da.errors import UserError
-from mmseg_da.testing import toy_adaptor, toy_optim_wrapper, toy_pspnet
 
 pytestmark = pytest.mark.stack
 OURS = [name.lower() for name in OTHER_CLASSES]
-DOMAINS = dict(type='DomainPreprocessor', source=dict(size=(96, 192)), target=dict(size=(96, 192)))
 
 
 @pytest.fixture(scope='module')
@@ -194,20 +191,6 @@ def test_the_log_says_what_was_done(start, tmp_path):
     assert 'left as initialised: none' in text
     assert 'classes copied: sky, building (of person), road' in text
     assert 'classes started anew: vegetation' in text
-
-
-def adaptor_settings(data, classes):
-    """What makes the plain training one of an adaptor, in the same classes."""
-    source = labelled(data, classes)
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
-    target = source | dict(data_prefix=dict(img_path='leftImg8bit/train'), pipeline=pipeline)
-    pair = dict(_delete_=True, type='SourceTargetDataset', source=source, target=target)
-    adaptor = toy_adaptor(toy_pspnet(), dict(seg=dict(type='SourceSupervision')))
-    return dict(
-        model=adaptor | dict(data_preprocessor=PREPROCESSOR | DOMAINS, _delete_=True),
-        train_dataloader=dict(sampler=dict(type='SourceTargetSampler'), dataset=pair),
-        optim_wrapper=toy_optim_wrapper(rivals=False) | dict(_delete_=True),
-    )
 
 
 @pytest.mark.parametrize('mode', ['drop', 'remap'])

@@ -13,6 +13,7 @@ from mmseg_da.engine.class_sets import (
     first_difference,
     matching_rows,
     operate,
+    start_teacher_over,
     starts_training,
     training_classes,
     weights_in,
@@ -30,8 +31,9 @@ class ClassSurgeryHook(Hook):
 
     Acts on ``load_from`` of a training, before the weights reach the model; not on a resume, and
     not in a test. The classifiers are the layers ``conv_seg`` of every head, auxiliary ones
-    included, in a plain segmentor and in an adaptor. Everything else is loaded as it is. The log
-    says what was loaded, copied and left as it was initialised.
+    included, in a plain segmentor and in an adaptor. Everything else is loaded as it is; but where
+    a class starts anew, a teacher begins as a copy of the segmentor. The log says what was loaded,
+    copied and left as it was initialised.
 
     Args:
         mode: ``'drop'`` leaves every classifier as the model has initialised it (weights N(0, 0.01)
@@ -91,7 +93,10 @@ class ClassSurgeryHook(Hook):
         if rows is not None:
             report.anew = [name for name in ours if name not in report.copied]
         self.report = report
-        runner.logger.info(_described(self.mode, report, theirs, ours))
+        said = _described(self.mode, report, theirs, ours)
+        if report.anew and start_teacher_over(weights_in(checkpoint)):
+            said += '\n  the teacher: becomes a copy of the segmentor in the first iteration'
+        runner.logger.info(said)
 
     def _rows(self, theirs: tuple[str, ...] | None, ours: tuple[str, ...]) -> dict[int, int] | None:
         """The rows to copy; none at all for ``'drop'``, and ``None`` for ``'keep'``."""
