@@ -17,6 +17,10 @@ from mmseg_da.errors import UserError
 PARTIAL = '.part'
 
 
+class OtherTrainingError(UserError):
+    """A checkpoint is sound, but of a training with other parts."""
+
+
 def put_in_place(partial: Path, final: Path) -> None:
     """Give a file that is written its name, so that a crash leaves the old one or the new one."""
     descriptor = os.open(partial, os.O_RDONLY)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import broadcast, get_world_size, is_distributed
+from mmengine.dist import get_world_size, is_distributed
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
@@ -116,16 +116,6 @@ def fit_for_cpus(model: nn.Module, logger: logging.Logger) -> nn.Module:
         logger.warning('SyncBN needs GPUs: on the CPU it is BN, with statistics per process.')
         model = revert_sync_batchnorm(model)
     return model
-
-
-def share_buffers(model: nn.Module) -> None:
-    """Give every process the buffers of the first, such as running statistics of BN.
-
-    They are the ones that a checkpoint holds. Every process must call it.
-    """
-    if get_world_size() > 1:
-        for buffer in model.buffers():
-            broadcast(buffer)
 
 
 def note_joint_batch(runner: Runner, batch_size: int) -> None:

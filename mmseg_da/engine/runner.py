@@ -18,6 +18,7 @@ from mmseg_da.datasets.reading import name_files
 from mmseg_da.engine.activation_checkpointing import checkpoint_activations, require_modules
 from mmseg_da.engine.checkpoints import (
     PARTIAL,
+    OtherTrainingError,
     gather_gradients,
     newest_first,
     put_in_place,
@@ -25,20 +26,18 @@ from mmseg_da.engine.checkpoints import (
     restore_gradients,
 )
 from mmseg_da.engine.class_sets import check_meaning
-from mmseg_da.engine.distributed import fit_for_cpus, prepare, share_buffers
+from mmseg_da.engine.distributed import fit_for_cpus, prepare
 from mmseg_da.engine.fitting import check_start, differences, renaming
 from mmseg_da.engine.hooks import SafeCheckpointHook
+from mmseg_da.engine.learning_rates import as_linear
 from mmseg_da.engine.optimizers.cpu_amp import for_this_machine
 from mmseg_da.engine.preemption import spare_workers
 from mmseg_da.engine.settings import with_our_hooks
+from mmseg_da.engine.wrappers import share_buffers
 from mmseg_da.errors import UserError
 from mmseg_da.registry import RUNNERS
 
 _INSTEAD_OF = dict(IterBasedTrainLoop='ExactTrainLoop', CheckpointHook='SafeCheckpointHook')
-
-
-class OtherTrainingError(UserError):
-    """A checkpoint is sound, but of a training with other parts."""
 
 
 @RUNNERS.register_module()
@@ -103,6 +102,13 @@ class DomainAdaptationRunner(Runner):
                 f'{", ".join(part + "=dict(optimizer=...)" for part in parts)})'
             )
         return built
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """Scale learning rates with the batch, linearly or by ``auto_scale_lr.rule``."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            batch = self.world_size * self.train_dataloader.batch_size
+            auto_scale_lr = as_linear(auto_scale_lr, batch)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop, ours for mmengine's.

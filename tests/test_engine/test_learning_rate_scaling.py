@@ -4,6 +4,7 @@ import pytest
 from checkpoint_helpers import load
 
 from mmseg_da.engine.launch import build_runner
+from mmseg_da.errors import UserError
 
 pytestmark = pytest.mark.stack
 
@@ -51,3 +52,13 @@ def test_a_resume_does_not_scale_again(train, tmp_path, batch_size):
 
 def test_it_is_off_unless_enabled(train):
     assert rates(train(2, **{'auto_scale_lr.enable': False})) == pytest.approx(LR, rel=1e-12)
+
+
+def test_the_rule_may_be_the_root_of_batch_over_base(train):
+    runner = train(1, **{'auto_scale_lr.rule': 'root'})
+    assert rates(runner) == pytest.approx({name: lr / 2 for name, lr in LR.items()}, rel=1e-12)
+
+
+def test_an_unknown_rule_is_told(train):
+    with pytest.raises(UserError, match=r"auto_scale_lr\.rule is 'cube', not 'linear' or 'root'"):
+        train(1, **{'auto_scale_lr.rule': 'cube'})

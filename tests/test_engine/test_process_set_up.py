@@ -18,9 +18,9 @@ from mmseg_da.engine.distributed import (
     fit_for_cpus,
     leaving_processes,
     prepare,
-    share_buffers,
 )
 from mmseg_da.engine.launch import build_runner
+from mmseg_da.engine.wrappers import share_buffers
 from mmseg_da.errors import UserError
 
 on_cpu = pytest.mark.skipif(distributed.get_device() != 'cpu', reason='there is a GPU')

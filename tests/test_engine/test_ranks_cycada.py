@@ -11,7 +11,7 @@ from rank_helpers import free_port, identical_on_all_ranks, share, start_rank
 from torch import nn
 
 from mmseg_da.engine import PartwiseOptimWrapperConstructor, PhasedDDP
-from mmseg_da.engine.distributed import share_buffers
+from mmseg_da.engine.wrappers import share_buffers
 from mmseg_da.registry import MODELS
 from mmseg_da.testing import toy_adaptor, toy_batch, toy_preprocessor, toy_pspnet
 

@@ -8,7 +8,7 @@ from rank_helpers import free_port, start_rank
 from torch import nn
 
 from mmseg_da.engine import PhasedDDP
-from mmseg_da.engine.distributed import share_buffers
+from mmseg_da.engine.wrappers import share_buffers
 from mmseg_da.models import ImagePool
 
 

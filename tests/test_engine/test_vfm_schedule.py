@@ -36,3 +36,4 @@ def test_the_rate_is_by_the_root_of_the_batch(cfg):
     optimizer = cfg.optim_wrapper.segmentor.optimizer
     assert optimizer.lr * 2 == pytest.approx(5e-5 * 8**0.5)  # of the paper's eight images
     assert cfg.train_dataloader.batch_size == 2
+    assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=2, rule='root')

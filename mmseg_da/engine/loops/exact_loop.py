@@ -10,8 +10,9 @@ from mmengine.dist import get_rank
 from mmengine.runner import IterBasedTrainLoop
 
 from mmseg_da.datasets import SourceTargetSampler
-from mmseg_da.engine.distributed import note_joint_batch, share_buffers
+from mmseg_da.engine.distributed import note_joint_batch
 from mmseg_da.engine.preemption import Preemption
+from mmseg_da.engine.wrappers import share_buffers
 from mmseg_da.registry import LOOPS
 
 

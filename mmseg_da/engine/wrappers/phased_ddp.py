@@ -6,6 +6,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmseg_da.engine.wrappers.buffers import share_buffers
 from mmseg_da.registry import MODEL_WRAPPERS
 
 
@@ -14,7 +15,8 @@ class PhasedDDP(MMDistributedDataParallel):
     """Sends every stage of a :class:`~mmseg_da.models.PhasedModel` through one ``DDP.forward``.
 
     Gradient synchronisation, overlap and ``no_sync`` are torch's own. Unused parameters are looked
-    for by default, since a stage uses some parts only.
+    for by default, since a stage uses some parts only. Processes begin with the buffers of the first,
+    and then have their own, such as statistics of BN.
 
     Args:
         module: The phased model.
@@ -39,6 +41,9 @@ class PhasedDDP(MMDistributedDataParallel):
             find_unused_parameters=find_unused_parameters,
             **kwargs,
         )
+        # torch leaves buffers that it is not to broadcast as each process has made them: seeds of
+        # draws, for one, differ with `diff_rank_seed`.
+        share_buffers(module)
 
     def train_step(
         self, data: Any, optim_wrapper: OptimWrapper | OptimWrapperDict
