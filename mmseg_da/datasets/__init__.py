@@ -5,7 +5,7 @@ from mmseg_da.datasets.cross_city import CrossCityDataset
 from mmseg_da.datasets.few_images import choose_few
 from mmseg_da.datasets.gta import GTADataset
 from mmseg_da.datasets.labelled import LabelledDataset
-from mmseg_da.datasets.margins import MarkMargins, PackTargetInputs
+from mmseg_da.datasets.margins import MarkMargins, PackTargetInputs, PadWithMarks
 from mmseg_da.datasets.merging import merge
 from mmseg_da.datasets.pseudo_labels import LoadPseudoLabels
 from mmseg_da.datasets.samplers import Draw, LabelledSampler, SourceTargetSampler
@@ -22,6 +22,7 @@ __all__ = [
     'LoadPseudoLabels',
     'MarkMargins',
     'PackTargetInputs',
+    'PadWithMarks',
     'SourceTargetDataset',
     'SourceTargetSampler',
     'SynthiaDataset',

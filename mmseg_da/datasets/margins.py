@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import mmcv
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, Pad
 from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs
 
@@ -19,11 +20,11 @@ SIDES = ('top', 'bottom', 'left', 'right')
 class MarkMargins(BaseTransform):
     """Mark the margins of an image, so that its pseudo labels have weight 0 there.
 
-    Put it before the crops and flips of a target pipeline, which take the marks along, and end the
-    pipeline in :class:`PackTargetInputs`. Hoyer et al., "HRDA: Context-Aware High-Resolution
-    Domain-Adaptive Semantic Segmentation", ECCV 2022, leave out such margins of Cityscapes, where
-    the car with the camera and the rectified border are, in the code that they released: 30 pixels,
-    and 240 at the bottom, of 1024 x 2048.
+    Put it before the crops and flips of a target pipeline, which take the marks along, pad with
+    :class:`PadWithMarks`, and end the pipeline in :class:`PackTargetInputs`. Hoyer et al., "HRDA:
+    Context-Aware High-Resolution Domain-Adaptive Semantic Segmentation", ECCV 2022, leave out such
+    margins of Cityscapes, where the car with the camera and the rectified border are, in the code
+    that they released: 30 pixels, and 240 at the bottom, of 1024 x 2048.
 
     Args:
         top: Rows, a whole number, or a share of the height as a float below 1.
@@ -73,11 +74,32 @@ class MarkMargins(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class PadWithMarks(Pad):
+    """mmcv's ``Pad``, which also pads what :class:`MarkMargins` marked: nothing there is valid."""
+
+    def _pad_seg(self, results: dict[str, Any]) -> None:
+        super()._pad_seg(results)
+        if KEY in results:
+            results[KEY] = mmcv.impad(results[KEY], shape=results['pad_shape'][:2], pad_val=0)
+
+
+@TRANSFORMS.register_module()
 class PackTargetInputs(PackSegInputs):
-    """mmseg's ``PackSegInputs``, which also packs what :class:`MarkMargins` marked."""
+    """mmseg's ``PackSegInputs``, which also packs what :class:`MarkMargins` marked.
+
+    Raises:
+        UserError: Image and marks differ in size: something changed one of them alone.
+    """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack; ``valid_mask`` becomes (1, H, W), bool: nothing that a turn or padding added."""
+        if KEY in results and results[KEY].shape != results['img'].shape[:2]:
+            ours, theirs = (' x '.join(map(str, results[k].shape[:2])) for k in ('img', KEY))
+            raise UserError(
+                f'{results.get("img_path", "an image")}: the image is {ours}, but its marks are '
+                f'{theirs}, of MarkMargins: transforms after it have to change both. Take '
+                'PadWithMarks in place of Pad'
+            )
         packed = super().transform(results)
         if KEY in results:
             valid = torch.from_numpy(np.ascontiguousarray(results[KEY] == 1))

@@ -1,7 +1,7 @@
 """Activation checkpointing that leaves BatchNorm's statistics alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial, wraps
 from operator import attrgetter
 from typing import Any
@@ -42,7 +42,8 @@ def checkpoint_activations(model: nn.Module, names: str | Sequence[str]) -> None
     """Have modules forget their activations and compute them anew in the backward.
 
     Parameters move as without; so do BatchNorm's running statistics, which mmengine's own way of
-    doing this moves twice. Chen et al., 2016.
+    doing this moves twice. Chen et al., 2016. What a module does within a context only, as masking,
+    is done again, if it has a method ``as_now``, which returns a context of what it does now.
 
     Args:
         model: The model, wrapped for distribution or not.
@@ -70,7 +71,16 @@ def _guarded(forward: Callable, module: nn.Module) -> Callable:
 
 def _contexts(module: nn.Module) -> tuple[Any, Any]:
     """What the first forward and the one in the backward run within."""
-    return nullcontext(), _statistics_kept(module)
+    states = [each.as_now() for each in module.modules() if hasattr(each, 'as_now')]
+    return nullcontext(), _recomputing(module, states)
+
+
+@contextmanager
+def _recomputing(module: nn.Module, states: list[AbstractContextManager]) -> Iterator[None]:
+    with _statistics_kept(module), ExitStack() as stack:
+        for state in states:
+            stack.enter_context(state)
+        yield
 
 
 @contextmanager

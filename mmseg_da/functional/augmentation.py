@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_da.functional.precision import full_precision
+
 JITTERS = ('brightness', 'contrast', 'saturation', 'hue')
 
 
@@ -110,12 +112,18 @@ def blur_size(side: int) -> int:
 def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     """Blur with a Gaussian that is cut at a tenth of each side; borders reflect.
 
-    Taps beyond nine sigma are less than the rounding of a double and left out.
+    Taps beyond nine sigma are less than the rounding of a double and left out. It is computed in
+    float32 at least, whatever autocast says.
 
     Args:
         image: (C, H, W).
         sigma: In pixels, positive.
     """
+    with torch.autocast(image.device.type, enabled=False):
+        return _blurred(full_precision(image), sigma).to(image.dtype)
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
     for dim, side in ((1, image.shape[1]), (2, image.shape[2])):
         radius = min(blur_size(side) // 2, math.ceil(9 * sigma))
         if radius == 0:

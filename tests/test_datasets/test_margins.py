@@ -62,13 +62,43 @@ def test_a_share_is_of_its_side():
     assert packed['data_samples'].valid_mask.data[0].equal(packed['inputs'][0] == 255)
 
 
-def test_what_padding_adds_is_not_valid():
+@pytest.mark.parametrize('seed', range(8))
+def test_what_padding_adds_is_not_valid_wherever_it_ends_up(seed):
+    np.random.seed(seed)
     packed = run(
-        inside(), dict(type='MarkMargins'), dict(type='Pad', size=(24, 48), pad_val=dict(img=0))
+        inside(),
+        dict(type='MarkMargins', **MARGINS),
+        dict(type='PadWithMarks', size=(64, 36), pad_val=dict(img=0)),
+        dict(type='RandomCrop', crop_size=(32, 60)),
+        dict(type='RandomFlip', prob=0.5, direction=['horizontal', 'vertical']),
     )
-    mask = packed['data_samples'].valid_mask.data[0]
-    assert mask[:HEIGHT, :WIDTH].all()
-    assert mask.sum() == HEIGHT * WIDTH
+    mask = packed['data_samples'].valid_mask.data
+    assert mask.shape == (1, 32, 60)
+    assert mask[0].equal(packed['inputs'][0] == 255)
+    assert mask.any()
+
+
+def test_marks_and_labels_are_padded_each_with_its_own():
+    labels = np.ones((HEIGHT, WIDTH), np.uint8)
+    results = dict(img=inside(), img_shape=(HEIGHT, WIDTH), gt_seg_map=labels)
+    results['seg_fields'] = ['gt_seg_map']
+    results = TRANSFORMS.build(dict(type='MarkMargins', **MARGINS))(results)
+    pad = dict(type='PadWithMarks', size=(48, 24), pad_val=dict(img=0, seg=255))
+    results = TRANSFORMS.build(pad)(results)
+    assert results['gt_seg_map'].shape == results['valid_mask'].shape == (24, 48)
+    assert (results['gt_seg_map'] == 255).sum() == 24 * 48 - HEIGHT * WIDTH
+    assert np.array_equal(results['valid_mask'], results['img'][..., 0] // 255)
+
+
+def test_padding_without_marks_is_mmcvs():
+    pad = dict(size=(48, 24), pad_val=dict(img=7))
+    ours, theirs = (run(inside(), dict(type=t, **pad)) for t in ('PadWithMarks', 'Pad'))
+    assert ours['inputs'].equal(theirs['inputs'])
+
+
+def test_marks_that_were_not_padded_are_told():
+    with pytest.raises(UserError, match=r'image is 24 x 48, but its marks are 20 x 40.*PadWithM'):
+        run(inside(), dict(type='MarkMargins'), dict(type='Pad', size=(48, 24)))
 
 
 def test_without_marks_it_packs_as_mmseg():

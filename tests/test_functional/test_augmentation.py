@@ -84,6 +84,15 @@ def test_blur_keeps_a_constant_and_reflects_at_borders():
     close(inner, ramp[0, 5, 10:50])
 
 
+def test_blur_is_computed_in_float32_under_autocast():
+    x = image(4, (64, 48)).float()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        blurred = gaussian_blur(x, 0.8)
+    assert torch.equal(blurred, gaussian_blur(x, 0.8))
+    half = x.bfloat16()
+    assert torch.equal(gaussian_blur(half, 0.8), gaussian_blur(half.float(), 0.8).bfloat16())
+
+
 def test_blur_agrees_with_pillow():
     noise = (255 * image(3, (60, 60))).round()
     picture = Image.fromarray(noise.byte().permute(1, 2, 0).numpy())

@@ -7,12 +7,13 @@ import torch
 from builders import build_wrappers, state_gap
 from drawing import Drawn, draws_by_image, with_masked_forward
 from host_sync import Watch
+from hrda_builders import toy_hrda
 from literal.vfm import LiteralVFM, jittered
 from taught_builders import SIZE, alike, build
 
 from mmseg_da.errors import UserError
 from mmseg_da.functional import photometric_jitter
-from mmseg_da.testing import counted_forwards
+from mmseg_da.testing import counted_forwards, toy_preprocessor
 
 THRESHOLD, RATIO, LR = 0.3, 0.7, 1e-3
 WEAK = [32 / 255, 0.5, 0.5, 18 / 360]
@@ -196,6 +197,18 @@ def test_a_wrong_setting_is_told(objective, said):
 def test_a_backbone_without_tokens_is_told():
     with pytest.raises(UserError, match=r"where='tokens' needs a backbone .* is a ResNetV1c"):
         build(dict(term=OBJECTIVES['mask']))
+
+
+def test_tokens_of_a_segmentor_of_two_scales_are_refused():
+    with pytest.raises(UserError, match=r"where='tokens' masks the one image .*HRDAEncoderDecoder"):
+        build(dict(term=OBJECTIVES['mask']), toy_hrda())
+
+
+def test_domains_that_are_normalised_differently_are_told():
+    prepared = dict(source=dict(mean=[0.0] * 3, size=SIZE), target=dict(size=SIZE))
+    prepared = toy_preprocessor() | prepared
+    with pytest.raises(UserError, match=r'objectives\.seg: JitteredSupervision .*differently'):
+        make(dict(seg=OBJECTIVES['seg']), data_preprocessor=prepared)
 
 
 def test_a_wrong_teacher_is_told():

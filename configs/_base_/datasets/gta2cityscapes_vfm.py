@@ -17,7 +17,7 @@ target_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='MarkMargins', top=0.03, bottom=0.25, left=0.03, right=0.03),
     dict(type='RandomResize', scale=(9999, 1024), ratio_range=(0.9, 1.1), keep_ratio=True),
-    pad,
+    dict(pad, type='PadWithMarks'),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackTargetInputs'),

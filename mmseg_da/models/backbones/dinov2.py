@@ -1,18 +1,22 @@
 """The vision transformer of DINOv2, of mmseg's layers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmseg.models.backbones.vit import TransformerEncoderLayer, VisionTransformer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmseg_da.errors import UserError
 from mmseg_da.registry import MODELS
 
 _OFFSET = 0.1  # of the published code, against rounding when positions are interpolated
+_OF_LAYERS = (
+    'act_cfg', 'attn_drop_rate', 'drop_rate', 'norm_cfg', 'num_fcs', 'qkv_bias', 'with_cp'
+)  # fmt: skip
 _SCALE = 1e-5  # of a fresh branch; weights that are loaded bring their own
 
 
@@ -25,6 +29,11 @@ class _ScaledLayer(TransformerEncoderLayer):
         self.scale2 = nn.Parameter(torch.full((embed_dims,), _SCALE))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._both_branches, x, use_reentrant=False)
+        return self._both_branches(x)
+
+    def _both_branches(self, x: Tensor) -> Tensor:
         nothing = torch.zeros(
             (), dtype=x.dtype, device=x.device
         )  # mmcv's branches add what they get
@@ -75,6 +84,7 @@ class DINOv2(VisionTransformer):
             out_indices=[num_layers - 1],
             **own,
         )
+        shared = {key: own[key] for key in _OF_LAYERS if key in own}
         most = own.get('drop_path_rate', 0.0)
         for rate in (most * number / max(num_layers - 1, 1) for number in range(num_layers)):
             self.layers.append(
@@ -83,14 +93,15 @@ class DINOv2(VisionTransformer):
                     num_heads=num_heads,
                     feedforward_channels=own.get('mlp_ratio', 4) * embed_dims,
                     drop_path_rate=rate,
-                    norm_cfg=own['norm_cfg'],
                     batch_first=True,
+                    **shared,
                 )
             )
         self.resize = resize
         self.mask_token = nn.Parameter(torch.zeros(1, embed_dims))
         self._masked: Tensor | None = None
         self.patch_embed.register_forward_hook(self._replace_tokens)
+        self._freeze()  # the layers, too
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of tokens of an image.
@@ -112,13 +123,17 @@ class DINOv2(VisionTransformer):
         return super().forward(F.interpolate(inputs, size, mode='bilinear', align_corners=False))
 
     @contextmanager
-    def masking(self, masked: Tensor) -> Iterator[None]:
+    def masking(self, masked: Tensor | None) -> Iterator[None]:
         """While this lasts, a forward has ``mask_token`` where ``masked`` (N, tokens), bool, is set."""
-        self._masked = masked
+        before, self._masked = self._masked, masked
         try:
             yield
         finally:
-            self._masked = None
+            self._masked = before
+
+    def as_now(self) -> AbstractContextManager:
+        """A context of the present masking, for a forward that is computed again."""
+        return self.masking(self._masked)
 
     def _replace_tokens(self, module: nn.Module, inputs: Any, outputs: tuple) -> tuple:
         tokens, size = outputs

@@ -23,6 +23,7 @@ class JitteredSupervision(TaughtObjective):
 
     needs_teacher = False
     needs_target = False
+    joins_domains = True  # as jitter takes pixels to be normalised as the target's are
     views = ('jittered',)
     salt = 3
 

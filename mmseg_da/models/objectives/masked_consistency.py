@@ -79,6 +79,11 @@ class MaskedConsistency(TaughtObjective):
     def attach(self, segmentor: EncoderDecoder) -> None:
         """Look at the heads, and for tokens."""
         super().attach(segmentor)
+        if self.where == 'tokens' and hasattr(segmentor, 'dense'):
+            raise UserError(
+                f"MaskedConsistency: where='tokens' masks the one image that a backbone sees, but "
+                f"{type(segmentor).__name__} has its backbone see parts of it, too: leave it at 'pixels'"
+            )
         if self.where == 'tokens' and not hasattr(segmentor.backbone, 'masking'):
             raise UserError(
                 f"MaskedConsistency: where='tokens' needs a backbone whose tokens can be masked, such "

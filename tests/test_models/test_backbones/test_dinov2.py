@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmseg_da.engine.activation_checkpointing import checkpoint_activations
 from mmseg_da.engine.importing_dinov2 import import_dinov2
 from mmseg_da.errors import UserError
 from mmseg_da.models.backbones import DINOv2
 from mmseg_da.models.foreign_dinov2 import dinov2_backbone, dinov2_config
 from mmseg_da.registry import MODELS
+from mmseg_da.testing import counted_forwards
 
 WIDTH, LAYERS, HEADS, PATCH, SIDE = 128, 3, 2, 6, 4
 SIZES = dict(
@@ -164,3 +166,62 @@ def test_other_files_are_told(pair, tmp_path, change, said):
 
 def test_what_is_no_dinov2_has_no_sizes():
     assert dinov2_config({'layers.0': torch.zeros(1)}) is None
+
+
+def test_arguments_of_mmsegs_transformer_reach_the_layers():
+    backbone = DINOv2(
+        **SIZES,
+        drop_rate=0.1,
+        attn_drop_rate=0.2,
+        drop_path_rate=0.3,
+        qkv_bias=False,
+        num_fcs=3,
+        act_cfg=dict(type='ReLU'),
+        with_cp=True,
+    )
+    assert len(backbone.layers) == LAYERS
+    for number, layer in enumerate(backbone.layers):
+        assert layer.attn.attn.dropout == 0.2
+        assert layer.attn.proj_drop.p == 0.1
+        assert layer.attn.attn.in_proj_bias is None
+        assert {m.p for m in layer.ffn.modules() if isinstance(m, nn.Dropout)} == {0.1}
+        assert sum(isinstance(each, nn.Linear) for each in layer.ffn.modules()) == 3
+        assert any(isinstance(each, nn.ReLU) for each in layer.ffn.modules())
+        assert layer.with_cp
+        if number:
+            assert layer.ffn.dropout_layer.drop_prob == pytest.approx(0.15 * number)
+
+
+def test_all_but_what_is_named_is_frozen():
+    backbone = DINOv2(**SIZES, frozen_exclude=['attn', 'scale'])
+    trained = {name for name, each in backbone.named_parameters() if each.requires_grad}
+    assert trained == {n for n, _ in backbone.named_parameters() if 'attn' in n or 'scale' in n}
+    assert len(trained) == LAYERS * 6
+
+
+def learned(backbone, images, masked):
+    """Features and gradients of one masked pass whose backward comes after the masking."""
+    with backbone.masking(masked):
+        (feats,) = backbone(images)
+    feats.square().sum().backward()
+    return feats.detach(), {name: each.grad for name, each in backbone.named_parameters()}
+
+
+@pytest.mark.parametrize('how', ['with_cp', 'whole', 'patches', 'layer'])
+def test_computed_again_it_is_masked_as_before(pair, how):
+    plain = pair[1]
+    saving = DINOv2(**SIZES, resize=1.0, with_cp=how == 'with_cp').double()
+    saving.load_state_dict(plain.state_dict())
+    names = dict(whole='backbone', patches='backbone.patch_embed', layer='backbone.layers.1')
+    if how in names:
+        checkpoint_activations(nn.ModuleDict(dict(backbone=saving)), names[how])
+    images, masked = torch.randn(2, 3, 24, 24, dtype=torch.double), torch.rand(2, 16) < 0.5
+    inner = saving.layers[1].ffn
+    with counted_forwards(inner) as count:
+        feats, grads = learned(saving, images, masked)
+    assert count.value == (1 if how == 'patches' else 2)
+    expected, theirs = learned(plain, images, masked)
+    assert torch.equal(feats, expected)
+    for name, grad in theirs.items():
+        torch.testing.assert_close(grads[name], grad, rtol=0, atol=1e-12, msg=name)
+    assert saving._masked is None
