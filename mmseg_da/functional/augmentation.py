@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.precision import full_precision, no_autocast
 
 JITTERS = ('brightness', 'contrast', 'saturation', 'hue')
 
@@ -119,7 +119,7 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
         image: (C, H, W).
         sigma: In pixels, positive.
     """
-    with torch.autocast(image.device.type, enabled=False):
+    with no_autocast(image):
         return _blurred(full_precision(image), sigma).to(image.dtype)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmseg_da.functional.precision import full_precision
+from mmseg_da.functional.precision import full_precision, no_autocast
 
 SWAP_WINDOWS = ('symmetric', 'legacy')
 _FEW = 0.035  # of the mean side, the radius up to which they are faster: benchmarks/fourier.py
@@ -95,7 +95,7 @@ def swap_window(source: Tensor, target: Tensor, radius: int, window: str, partia
         ValueError: ``window`` is unknown.
     """
     transform, invert = (_some, _from_some) if partial else (_all, _from_all)
-    with torch.autocast(source.device.type, enabled=False):
+    with no_autocast(source):
         source = full_precision(source)
         ours = transform(source, radius)
         amplitudes = transform(target.to(source), radius).abs()

@@ -93,6 +93,10 @@ def test_blur_is_computed_in_float32_under_autocast():
     assert torch.equal(gaussian_blur(half, 0.8), gaussian_blur(half.float(), 0.8).bfloat16())
 
 
+def test_blur_of_shapes_alone_is_a_shape():
+    assert gaussian_blur(torch.zeros(3, 20, 30, device='meta'), 0.8).shape == (3, 20, 30)
+
+
 def test_blur_agrees_with_pillow():
     noise = (255 * image(3, (60, 60))).round()
     picture = Image.fromarray(noise.byte().permute(1, 2, 0).numpy())
