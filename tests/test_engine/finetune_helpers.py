@@ -26,6 +26,14 @@ PREPROCESSOR = dict(
 DOMAINS = dict(type='DomainPreprocessor', source=dict(size=(96, 192)), target=dict(size=(96, 192)))
 
 
+def pspnet(classes: Sequence[str]) -> dict:
+    """Config of a toy PSPNet of as many classes."""
+    model = toy_pspnet()
+    for head in ('decode_head', 'auxiliary_head'):
+        model[head]['num_classes'] = len(classes)
+    return model
+
+
 def plain_config(
     data: Path, work_dir: Path, classes: Sequence[str], iterations: int = 2, **settings: object
 ) -> Config:
@@ -34,9 +42,7 @@ def plain_config(
     ``settings`` are options with dots; ``segmentor`` are arguments of the model.
     """
     forget_runs()
-    model = toy_pspnet()
-    for head in ('decode_head', 'auxiliary_head'):
-        model[head]['num_classes'] = len(classes)
+    model = pspnet(classes)
     cfg = Config(
         dict(
             default_scope='mmseg',
@@ -88,7 +94,7 @@ def adaptor_settings(data, classes):
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
     target = source | dict(data_prefix=dict(img_path='leftImg8bit/train'), pipeline=pipeline)
     pair = dict(_delete_=True, type='SourceTargetDataset', source=source, target=target)
-    adaptor = toy_adaptor(toy_pspnet(), dict(seg=dict(type='SourceSupervision')))
+    adaptor = toy_adaptor(pspnet(classes), dict(seg=dict(type='SourceSupervision')))
     return dict(
         model=adaptor | dict(data_preprocessor=PREPROCESSOR | DOMAINS, _delete_=True),
         train_dataloader=dict(sampler=dict(type='SourceTargetSampler'), dataset=pair),

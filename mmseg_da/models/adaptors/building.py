@@ -67,7 +67,7 @@ def require_teacher(objectives: ModuleDict, teacher: nn.Module | None) -> None:
 
 
 def require_one_look(objectives: ModuleDict, preprocessor: nn.Module) -> None:
-    """Check that domains are normalised alike where objectives put images of both into one batch.
+    """Check that domains are normalised alike where an objective ``joins_domains``.
 
     Raises:
         UserError: They are not; names the objective.
@@ -78,9 +78,9 @@ def require_one_look(objectives: ModuleDict, preprocessor: nn.Module) -> None:
     for name, objective in objectives.items():
         if objective.joins_domains:
             raise UserError(
-                f'model.objectives.{name}: {type(objective).__name__} puts pixels of both domains into '
-                'one batch, but model.data_preprocessor normalises them differently: give source and '
-                'target one mean and std'
+                f'model.objectives.{name}: {type(objective).__name__} mixes or changes source images as '
+                "the target's are normalised, but model.data_preprocessor normalises them differently: "
+                'give source and target one mean and std'
             )
 
 
